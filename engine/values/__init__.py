@@ -1,0 +1,79 @@
+"""Property values: what a resource's inputs and outputs are made of inside the engine.
+
+A value is what JSON has (None, bool, int, float, str, list, dict with string keys) and two things more: `Secret` and
+`UNKNOWN`. Assets, archives and resource references stay what they are on the wire, a dict with Pulumi's signature key,
+because the engine only carries them. The wire form (protobuf Struct) is in `engine.values.wire`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+# sdk/go/common/resource/sig and plugin/rpc.go of pulumi/pulumi: these strings are the protocol.
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
+OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+RESOURCE_REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
+UNKNOWN_SENTINEL = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+class Unknown:
+    """A value that only a later step will know. There is one, `UNKNOWN`; it is legal in a preview only."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that is encrypted in the state and masked on the terminal."""
+
+    value: Value
+
+    def __repr__(self) -> str:
+        return "[secret]"
+
+
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Secret | Unknown | None"
+Properties: TypeAlias = dict[str, Value]
+
+
+def rewrite(value: Value, visit: Callable[[Value], Value]) -> Value:
+    """A copy of `value`, bottom up: lists and dicts are rebuilt, then `visit` is called on each node."""
+    if isinstance(value, Secret):
+        return visit(Secret(rewrite(value.value, visit)))
+    if isinstance(value, list):
+        return visit([rewrite(item, visit) for item in value])
+    if isinstance(value, dict):
+        return visit({key: rewrite(item, visit) for key, item in value.items()})
+    return visit(value)
+
+
+def without_secrets(value: Value) -> Value:
+    """The same value with every `Secret` replaced by what it holds."""
+    return rewrite(value, lambda node: node.value if isinstance(node, Secret) else node)
+
+
+def contains_unknown(value: Value) -> bool:
+    """Whether an UNKNOWN is anywhere inside."""
+    if isinstance(value, Secret):
+        return contains_unknown(value.value)
+    if isinstance(value, list):
+        return any(contains_unknown(item) for item in value)
+    if isinstance(value, dict):
+        return any(contains_unknown(item) for item in value.values())
+    return isinstance(value, Unknown)
+
+
+def contains_secret(value: Value) -> bool:
+    """Whether a Secret is anywhere inside."""
+    if isinstance(value, list):
+        return any(contains_secret(item) for item in value)
+    if isinstance(value, dict):
+        return any(contains_secret(item) for item in value.values())
+    return isinstance(value, Secret)
