@@ -105,10 +105,10 @@ class Loader:
         return _connect(f"unix:{socket}", lambda: process.stop(child))
 
     def _serve(self, package: str) -> Provider:
-        create: Callable[[], provider_pb2_grpc.ResourceProviderServicer]
+        create: Callable[[Path], provider_pb2_grpc.ResourceProviderServicer]
         create = importlib.import_module(BUILT_IN[package]).create
         server = grpc.server(futures.ThreadPoolExecutor(64), options=CHANNEL_OPTIONS)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(create(), server)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(create(self._program_directory), server)
         address = f"unix:{self._socket(package)}"
         server.add_insecure_port(address)
         server.start()

@@ -1,0 +1,213 @@
+"""How an input's value must look, and how a change of it reaches Docker.
+
+Each kind of resource has a table of `Input`s; this is its vocabulary. A form yields the faults of a value,
+by path, so that Check names every one at once. UNKNOWN passes: a preview cannot judge it. A list is
+compared without its order unless order has a meaning to Docker, because a program that builds it from a set
+must not replace a container.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from engine.values import Unknown
+
+NOT_IMPLEMENTED = "{} is not implemented by the embedded engine's docker provider; implemented are: {}"
+
+
+class Applied(Enum):
+    """How a change of an input reaches Docker."""
+
+    UPDATE = "Docker changes it on the living object"
+    REPLACE = "only a new object has it"
+    STORED = "the provider's own knob: the new value is remembered and used from then on"
+
+
+class Fault(NamedTuple):
+    """What is wrong with a value, and where."""
+
+    path: str
+    reason: str
+
+
+class Form(Protocol):
+    """How a value must look."""
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with `value`; nothing when it is fine."""
+        ...
+
+    def canonical(self, value: Any) -> Any:
+        """The value in the form in which two are compared."""
+        ...
+
+
+@dataclass(frozen=True)
+class Input:
+    """One implemented input of a kind."""
+
+    form: Form
+    applied: Applied
+    required: bool = False
+    default: Any = None  # what Docker or we do when it is not given; a change to it is no change
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with `value`."""
+        if not isinstance(value, bool):
+            yield Fault(path, f"must be true or false, not {_shown(value)}")
+
+    def canonical(self, value: Any) -> Any:
+        """Itself."""
+        return value
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number within bounds."""
+
+    low: int | None = None
+    high: int | None = None
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with `value`."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            yield Fault(path, f"must be a whole number, not {_shown(value)}")
+        elif (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            upper = "" if self.high is None else f" to {self.high}"
+            yield Fault(path, f"must be in {self.low}{upper or ' and above'}, not {value}")
+
+    def canonical(self, value: Any) -> Any:
+        """Itself."""
+        return value
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string, of a pattern or of a set of words."""
+
+    pattern: str = ""
+    words: tuple[str, ...] = ()
+    says: str = ""  # the pattern in words
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with `value`."""
+        if not isinstance(value, str):
+            yield Fault(path, f"must be a string, not {_shown(value)}")
+        elif self.words and value not in self.words:
+            yield Fault(path, f"must be one of {', '.join(self.words)}, not {value!r}")
+        elif self.pattern and not re.fullmatch(self.pattern, value):
+            yield Fault(path, f"must be {self.says or self.pattern}, not {value!r}")
+
+    def canonical(self, value: Any) -> Any:
+        """Itself."""
+        return value
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list."""
+
+    of: Form
+    ordered: bool = False
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with `value`."""
+        if not isinstance(value, list):
+            yield Fault(path, f"must be a list, not {_shown(value)}")
+            return
+        for index, item in enumerate(value):
+            if not isinstance(item, Unknown):
+                yield from self.of.faults(item, f"{path}[{index}]")
+
+    def canonical(self, value: Any) -> Any:
+        """Sorted, unless order matters."""
+        items = [self.of.canonical(item) for item in value] if isinstance(value, list) else value
+        if self.ordered or not isinstance(items, list):
+            return items
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True, default=repr))
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A map from strings to strings."""
+
+    of: Form = field(default_factory=Text)
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with `value`."""
+        if not isinstance(value, dict):
+            yield Fault(path, f"must be a map, not {_shown(value)}")
+            return
+        for key, item in value.items():
+            if not isinstance(item, Unknown):
+                yield from self.of.faults(item, f"{path}[{json.dumps(key)}]")
+
+    def canonical(self, value: Any) -> Any:
+        """Without the bridge's own keys."""
+        return (
+            {k: v for k, v in value.items() if not k.startswith("__")} if isinstance(value, dict) else value
+        )
+
+
+@dataclass(frozen=True)
+class Record:
+    """A map with known keys."""
+
+    keys: Mapping[str, Form]
+    required: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()  # keys that Check adds itself
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with `value`."""
+        if not isinstance(value, dict):
+            yield Fault(path, f"must be a map, not {_shown(value)}")
+            return
+        for key in self.required:
+            if value.get(key) is None:
+                yield Fault(f"{path}.{key}", "is required")
+        for key, item in value.items():
+            if key.startswith("__") or key in self.unchecked or item is None or isinstance(item, Unknown):
+                continue
+            if key in self.keys:
+                yield from self.keys[key].faults(item, f"{path}.{key}")
+            else:
+                yield Fault(
+                    f"{path}.{key}", NOT_IMPLEMENTED.format(f"{path}.{key}", ", ".join(sorted(self.keys)))
+                )
+
+    def canonical(self, value: Any) -> Any:
+        """Without what is not given."""
+        if not isinstance(value, dict):
+            return value
+        kept = {k: v for k, v in value.items() if v is not None and not k.startswith("__")}
+        return {k: self.keys[k].canonical(v) if k in self.keys else v for k, v in kept.items()}
+
+
+def faults_of(table: Mapping[str, Input], inputs: Mapping[str, Any]) -> list[Fault]:
+    """Everything that is wrong with a resource's inputs."""
+    found = [
+        Fault(key, "is required") for key, row in table.items() if row.required and inputs.get(key) is None
+    ]
+    for key, value in inputs.items():
+        if key.startswith("__") or value is None or isinstance(value, Unknown):
+            continue
+        if key in table:
+            found += table[key].form.faults(value, key)
+        else:
+            found.append(Fault(key, NOT_IMPLEMENTED.format(key, ", ".join(sorted(table)))))
+    return found
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
