@@ -1,0 +1,80 @@
+"""The contract that makes the comparison fair: the same arguments into every component, the same outputs out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from substrates.artifact import Artifact, load
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
+OUTPUTS = ("substrate", "url", "instance", "artifact", "limits", "conditions")
+
+
+@dataclass
+class ServiceArgs:
+    """One service and what it may use; the same for every substrate."""
+
+    artifact: Artifact
+    port: int  # on the host's loopback
+    cpus: float = 1.0
+    memory_bytes: int = 512 * 1024**2
+    environment: dict[str, str] = field(default_factory=dict)
+    secret: pulumi.Output[str] | None = None
+    replicas: int = 1
+
+
+def from_config(config: pulumi.Config) -> ServiceArgs:
+    """The arguments as the stack's configuration has them; ValueError says which key is wrong."""
+    return ServiceArgs(
+        artifact=load(config.get("service") or os.environ.get("VMLAB_SERVICE") or "service"),
+        port=config.require_int("port"),
+        cpus=positive_number("cpus", config.get("cpus") or "1"),
+        memory_bytes=size_bytes("memory", config.get("memory") or "512MiB"),
+        environment={str(k): str(v) for k, v in (config.get_object("environment") or {}).items()},
+        secret=config.get_secret("secret"),
+        replicas=config.get_int("replicas") or 1,
+    )
+
+
+def size_bytes(key: str, text: str) -> int:
+    """`512MiB` as bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG](?:i?B)?|)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"{key} must be a size such as 512MiB or 1GiB, not {text!r}")
+    unit = match[2].upper()
+    return int(float(match[1]) * _UNITS[unit if unit.endswith("IB") else unit.rstrip("B")])
+
+
+def positive_number(key: str, text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1024:
+        raise ValueError(f"{key} must be a number above 0, not {text!r}")
+    return number
+
+
+def object_name(component: str, part: str) -> str:
+    """The name of a real thing on this machine: the stack's, and a hash of which component and part it is."""
+    identity = f"{pulumi.get_project()}/{pulumi.get_stack()}/{component}/{part}"
+    return f"vmlab-{pulumi.get_stack()}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
+
+
+def conditions(**members: Any) -> dict[str, Any]:
+    """What is not equal between substrates; here only what all of them can say."""
+    return {"kernel": platform.release(), "machine": platform.machine(), **members}
+
+
+def probe(args: ServiceArgs) -> dict[str, Any]:
+    """How the lab recognises the service's answer."""
+    path = "/" if args.artifact.echoes_nonce else args.artifact.health
+    return {"path": path, "echoes_nonce": args.artifact.echoes_nonce}

@@ -1,0 +1,1 @@
+"""The one service that every substrate runs, and the recipe of its root file system."""

@@ -1,0 +1,98 @@
+"""What every substrate has in common: the words in which the lab asks, and the shapes of the answers.
+
+A substrate is a module with these functions, in this order:
+
+    definition(instance)                     what a fresh copy is made from: the stack's own definition
+    boot(definition, slot, request)          start a copy and wait for its first valid answer: a Boot
+    footprint(copy)                          what a running copy takes: a Footprint
+    limits(instance)                         what the stack's own instance is held to, read back
+    artifact(instance)                       the digest of the bytes it runs, read back
+    image_bytes(instance)                    what the bytes it runs take on disk
+    destroy(copy)                            take a copy away; done when it is gone
+    everything_labelled(), remove_labelled() whatever carries the lab's label here, with or without a state
+
+Milestones are CLOCK_MONOTONIC nanoseconds of the host. Their order is the same everywhere; a substrate leaves out those
+it does not have, and the time goes to the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+MILESTONES = ("requested", "accepted", "sandboxed", "kernel", "init", "service", "listening", "answered")
+BOOT_PREFIX = "vmlab-boot-"
+_STAMP = re.compile(r"vmlab-service (first-line|listening) monotonic_ns=(\d+)")
+_NAMES = {"first-line": "service", "listening": "listening"}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What a copy owns for its life: a number, and a port on the host's loopback."""
+
+    number: int
+    port: int
+
+    @property
+    def name(self) -> str:
+        """The copy's name."""
+        return f"{BOOT_PREFIX}{self.number}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What counts as an answer: a 200 at this path, with the nonce in its body where the service echoes one."""
+
+    path: str
+    nonce: str
+    echoed: bool
+    seconds: float = 60.0
+
+    @property
+    def expected(self) -> str:
+        """What the body must contain."""
+        return self.nonce if self.echoed else ""
+
+
+@dataclass
+class Boot:
+    """One boot: the running copy, and when it reached what."""
+
+    copy: Any
+    milestones_ns: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """From the create call to the first valid answer."""
+        return (self.milestones_ns["answered"] - self.milestones_ns["requested"]) / 1e9
+
+    def phases_seconds(self) -> dict[str, float]:
+        """The time between each milestone and the one before it; they add up to the total.
+
+        A stamp that comes before its predecessor's (a call that returns after the service answered) counts as reached
+        at the same instant, so no phase is negative.
+        """
+        found, last = {}, self.milestones_ns["requested"]
+        end = self.milestones_ns["answered"]
+        for name in MILESTONES[1:]:
+            if name in self.milestones_ns:
+                at = min(max(self.milestones_ns[name], last), end)
+                found[name] = (at - last) / 1e9
+                last = at
+        return found
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What one running copy takes. None where it cannot be told."""
+
+    pss_bytes: int
+    cgroup_bytes: int | None
+    cpu_seconds: float
+    disk_instance_bytes: int
+
+
+def service_stamps(log: str) -> dict[str, int]:
+    """The milestones that our service prints itself; a foreign service has none."""
+    return {_NAMES[event]: int(at) for event, at in _STAMP.findall(log)}
