@@ -6,10 +6,13 @@ argparse, and imports only inside the verb that needs them: `vmlab up` must not 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 
+from host.errors import HostError
 from lab import engine
 from lab.errors import LabError
+from substrates.errors import Refused, SubstrateError, Unavailable
 
 ENGINE_VERBS = {
     "up": "bring a stack to what the program says",
@@ -25,17 +28,36 @@ ENGINE_VERBS = {
 }
 
 
+OWN_VERBS = {
+    "run": ("lab.run", "run"),
+    "measure": ("lab.run", "measure_only"),
+    "compare": ("lab.show", "compare"),
+    "report": ("lab.show", "report"),
+    "gc": ("lab.gc", "run"),
+}
+
+
 def main(arguments: list[str]) -> int:
     """Run one command; the exit code."""
     try:
         return _run(arguments)
     except LabError as error:
-        sys.stderr.write(f"error: {error}\n")
-        if error.next_command:
-            sys.stderr.write(f"  try: {error.next_command}\n")
-        return error.exit_code
+        return _explain(error, error.next_command, error.exit_code)
+    except HostError as error:
+        return _explain(error, "", error.exit_code)  # its text says what to do
+    except Unavailable as error:
+        return _explain(error, error.fix, 3)
+    except SubstrateError as error:
+        return _explain(error, "", 2 if isinstance(error, Refused) else 1)
     except KeyboardInterrupt:
         return 130
+
+
+def _explain(error: Exception, command: str, code: int) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    if command:
+        sys.stderr.write(f"  try: {command}\n")
+    return code
 
 
 def _run(arguments: list[str]) -> int:
@@ -46,6 +68,10 @@ def _run(arguments: list[str]) -> int:
 
         return run(arguments[1:])
     options = parser().parse_args(arguments)
+    if options.verb in OWN_VERBS:
+        module, function = OWN_VERBS[options.verb]
+        code: int = getattr(importlib.import_module(module), function)(options)
+        return code
     if options.verb == "doctor" and options.env:
         sys.stdout.write(engine.exports())
         return 0
@@ -80,5 +106,31 @@ def parser() -> argparse.ArgumentParser:
     host.add_argument("--json", action="store_true", help="machine-readable output")
     host.add_argument("--yes", "-y", action="store_true", help="do not ask")
     host.add_argument("--force", action="store_true", help="down: although something still uses it")
+    _measuring(verbs)
     verbs.add_parser("test", help="set up everything and run the tests (arguments go to pytest)")
     return top
+
+
+def _measuring(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = verbs.add_parser("run", help="the whole story: set up, stand up, measure, compare, tear down")
+    measure = verbs.add_parser("measure", help="measure what is up")
+    for verb in (run, measure):
+        verb.add_argument("stack", nargs="*", help="only these stacks")
+        verb.add_argument("--quick", action="store_true", help="8 boots of each instead of 25")
+        verb.add_argument("--seed", type=int, help="of the shuffled order; drawn and kept when not given")
+        verb.add_argument("--json", action="store_true", help="the comparison as JSON")
+    run.add_argument("--yes", "-y", action="store_true", help="do not ask before installing")
+    run.add_argument("--service", metavar="TOML", help="measure this service of yours instead of the lab's")
+    compare = verbs.add_parser("compare", help="the table of a run, or of several")
+    compare.add_argument("run", nargs="*", help="the newest run if none is named")
+    compare.add_argument("--json", action="store_true", help="as JSON")
+    compare.add_argument("--markdown", action="store_true", help="as Markdown")
+    compare.add_argument("--csv", action="store_true", help="as CSV")
+    report = verbs.add_parser("report", help="one offline HTML file")
+    report.add_argument("run", nargs="?", default="", help="the newest run if none is named")
+    report.add_argument(
+        "--output", metavar="FILE", default="", help="where to; in the run's folder by default"
+    )
+    gc = verbs.add_parser("gc", help="remove everything that carries the lab's labels")
+    gc.add_argument("--dry-run", action="store_true", help="only list it")
+    gc.add_argument("--json", action="store_true", help="as JSON")

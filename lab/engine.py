@@ -12,8 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from host import places
 from lab.errors import WrongUse
+from substrates import places
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOICES = ("auto", "official", "embedded")
@@ -27,6 +27,15 @@ _UNATTENDED = {"up", "destroy", "refresh"}
 
 def run(arguments: list[str]) -> int:
     """Become the engine: `arguments` are a verb, its stack, and flags that are handed on. Does not return."""
+    command = command_of(arguments)
+    sys.stderr.write(f"engine: {'embedded' if command[0] == sys.executable else 'the official pulumi'}\n")
+    sys.stderr.flush()
+    os.execve(command[0], command, {**os.environ, **environment()})
+    raise AssertionError("execve does not return")
+
+
+def command_of(arguments: list[str]) -> list[str]:
+    """The command that carries out a verb: `--engine` in the arguments decides, else what is on PATH."""
     choice, arguments = _choice(arguments)
     pulumi = shutil.which("pulumi") if choice != "embedded" else None
     if choice == "official" and pulumi is None:
@@ -34,11 +43,7 @@ def run(arguments: list[str]) -> int:
             "there is no official pulumi on PATH", "leave --engine away to use the embedded engine"
         )
     verb, rest = arguments[0], _with_stack(arguments[0], arguments[1:])
-    command = _official(pulumi, verb, rest) if pulumi else [sys.executable, "-m", "engine", verb, *rest]
-    sys.stderr.write(f"engine: {'the official pulumi' if pulumi else 'embedded'}\n")
-    sys.stderr.flush()
-    os.execve(command[0], command, {**os.environ, **environment()})
-    raise AssertionError("execve does not return")
+    return _official(pulumi, verb, rest) if pulumi else [sys.executable, "-m", "engine", verb, *rest]
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,42 @@
+"""Hosts where systemd runs: its services are used, not ours beside them.
+
+Left out: unit files of our own; Debian's packages bring theirs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from host import run
+from host.errors import HostError
+
+
+def running(root: Path = Path("/")) -> bool:
+    """sd_booted(3): this folder exists exactly when systemd is the init. Installed is not running."""
+    return (root / "run/systemd/system").is_dir()
+
+
+def active(unit: str) -> bool:
+    """Whether the unit is active now."""
+    try:
+        run.run(["systemctl", "is-active", "--quiet", unit], timeout=10)
+    except HostError:
+        return False
+    return True
+
+
+def start(unit: str) -> None:
+    """Start the unit; systemctl waits until the service says that it is ready."""
+    _control("start", unit)
+
+
+def stop(unit: str) -> None:
+    """Stop the unit."""
+    _control("stop", unit)
+
+
+def _control(verb: str, unit: str) -> None:
+    try:
+        run.run(["systemctl", verb, unit], timeout=90)
+    except HostError as error:
+        raise HostError(f"{error}\n  next: journalctl -u {unit} -n 50") from error

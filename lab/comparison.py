@@ -1,0 +1,53 @@
+"""The shape of a comparison: what `vmlab compare --json` prints, and what every table and report is made from.
+
+It is a promise to other programs: members may be added, never renamed or removed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Required, TypedDict
+
+
+class Ratio(TypedDict):
+    """How many times the process stack's median."""
+
+    median: float
+    ci95: list[float] | None
+
+
+class Metric(TypedDict):
+    """One metric of one stack; no median where values are counted only (boots that failed)."""
+
+    median: float | None
+    ci95: list[float] | None
+    n: int
+    unit: str
+    ratio_to_process: Ratio | None
+
+
+class Substrate(TypedDict, total=False):
+    """One stack: measured, or unavailable with a reason and what mends it."""
+
+    available: Required[bool]
+    conditions: dict[str, Any]
+    artifact: str | None
+    limits: dict[str, Any]
+    metrics: dict[str, Metric]
+    phases_seconds: dict[str, float]
+    reason: str
+    fix: str
+
+
+class Comparison(TypedDict):
+    """Every stack of a run, or of several."""
+
+    run: str
+    verdict: str
+    host: dict[str, Any]
+    substrates: dict[str, Substrate]
+
+
+def metric(substrate: Substrate, name: str) -> Metric:
+    """A metric of a stack; an empty one when it was not measured."""
+    nothing: Metric = {"median": None, "ci95": None, "n": 0, "unit": "", "ratio_to_process": None}
+    return substrate.get("metrics", {}).get(name, nothing)

@@ -1,0 +1,67 @@
+"""`vmlab gc`: removes everything that carries the lab's labels, with or without a state.
+
+First every stack that has a state is destroyed by the engine, which also settles what an interrupted run left pending; then
+whatever is still there by its label or name is removed. Nothing without our label is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+
+from lab import stacks
+from lab.errors import LabError
+from lab.substrates import MODULES
+from substrates.errors import SubstrateError, Unavailable
+
+
+def run(options: argparse.Namespace) -> int:
+    """Remove, or with --dry-run list, what the lab left."""
+    found = _found()
+    if options.json:
+        sys.stdout.write(json.dumps({"found": found, "removed": not options.dry_run}) + "\n")
+    elif not any(found.values()):
+        sys.stdout.write("nothing of the lab's is left\n")
+    for kind, names in found.items():
+        for name in names if not options.json else []:
+            sys.stdout.write(f"{'would remove' if options.dry_run else 'removing'} {kind}: {name}\n")
+    if options.dry_run:
+        return 0
+    return _remove(found)
+
+
+def _found() -> dict[str, list[str]]:
+    from substrates import secret
+
+    found = {"stack": stacks.with_state(), "secret": secret.names()}
+    for name in MODULES:
+        try:
+            found[name] = importlib.import_module(MODULES[name]).everything_labelled()
+        except Unavailable:
+            found[name] = []
+    return found
+
+
+def _remove(found: dict[str, list[str]]) -> int:
+    from substrates import secret
+
+    failed = False
+    for stack in found["stack"]:
+        try:
+            stacks.destroy(stack, "--skip-preview", "--remove")
+        except LabError as error:
+            sys.stderr.write(f"error: {error}\n")
+            failed = True
+    for name in MODULES:
+        try:
+            importlib.import_module(MODULES[name]).remove_labelled()
+        except Unavailable:
+            continue
+        except SubstrateError as error:
+            sys.stderr.write(f"error: {error}\n")
+            failed = True
+    for name in secret.names():
+        secret.remove(name)
+    return 1 if failed else 0

@@ -1,0 +1,76 @@
+"""The stacks from the lab's side: which there are, and the engine's verbs on them as commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+from lab.engine import ROOT, command_of, environment
+from lab.errors import LabError, WrongUse
+from substrates.errors import SubstrateError
+from substrates.run import attached, run
+
+
+def known() -> list[str]:
+    """Stacks with a configuration file, in the order of the lesson: nearest to the bare machine first."""
+    names = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))
+    order = ["process", "chroot", "namespaces", "docker", "vm-slim", "vm", "vm-other", "kubernetes"]
+    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def chosen(names: list[str]) -> list[str]:
+    """The stacks that were named, or all; WrongUse for one that does not exist."""
+    unknown = [name for name in names if name not in known()]
+    if unknown:
+        raise WrongUse(f"no stack {unknown[0]!r}; there are: {', '.join(known())}")
+    return names or known()
+
+
+def up(stack: str, *flags: str) -> float:
+    """Bring a stack up; the seconds it took. LabError when the engine failed; it has said why."""
+    return _timed("up", stack, *flags)
+
+
+def destroy(stack: str, *flags: str) -> float:
+    """Destroy a stack; the seconds it took."""
+    return _timed("destroy", stack, *flags)
+
+
+def outputs(stack: str) -> dict[str, Any]:
+    """What a stack exports; LabError when it is not up."""
+    try:
+        text = run(_command("outputs", stack, "--json"))
+    except SubstrateError as error:
+        raise LabError(
+            f"stack {stack!r} is not up ({str(error).splitlines()[-1].strip()})", f"vmlab up {stack}"
+        ) from None
+    found: dict[str, Any] = json.loads(text)
+    if "instance" not in found:
+        raise LabError(f"stack {stack!r} is not up", f"vmlab up {stack}")
+    return found
+
+
+def with_state() -> list[str]:
+    """Stacks that have a state."""
+    listed = json.loads(run(_command("stack", "ls", "--json")))
+    return [row["name"] for row in listed]
+
+
+def _timed(verb: str, stack: str, *flags: str) -> float:
+    start = time.monotonic()
+    code = attached(command_of([verb, stack, "--yes", *flags]), environment=_environment(), directory=ROOT)
+    if code:
+        raise LabError(f"{verb} of stack {stack!r} failed with code {code}", f"vmlab {verb} {stack}")
+    return time.monotonic() - start
+
+
+def _command(*arguments: str) -> list[str]:
+    """`env -C` so that the command runs in the project, with the engine's environment."""
+    given = [f"{name}={value}" for name, value in environment().items()]
+    return ["env", "-C", str(ROOT), *given, *command_of(list(arguments))]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, **environment()}

@@ -1,0 +1,72 @@
+"""Prints, as JSON, everything of this machine that `host up` may touch. Run inside the sandbox by its conftest."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Take the census."""
+    found = {
+        "processes": processes(),
+        "links": [line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]],
+        "firewall": {name: firewall(name) for name in ("filter", "nat")},
+        "mounts": [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()],
+        "sysctls": sysctls(),
+        "cgroups": cgroups(),
+        "files": files(),
+    }
+    sys.stdout.write(json.dumps(found))
+
+
+def processes() -> list[str]:
+    """Names of what runs, but for this census itself and kernel bookkeeping of processes that have ended."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.name != str(Path("/proc/self").readlink()):
+            text = (entry / "stat").read_text()
+            if text[text.rindex(")") + 2] != "Z":
+                found.append(text[text.index("(") + 1 : text.rindex(")")])
+    return sorted(found)
+
+
+def firewall(table: str) -> list[str]:
+    """Without counters. iptables-nft makes the built-in chains on first use; empty and accepting they mean nothing."""
+    saved = subprocess.run(["iptables-save", "-t", table], capture_output=True, text=True, check=True).stdout
+    lines = [re.sub(r" \[\d+:\d+\]", "", line) for line in saved.splitlines()]
+    return [line for line in lines if line[:1] in (":", "-") and not re.fullmatch(r":[A-Z]+ ACCEPT", line)]
+
+
+def cgroups() -> list[str]:
+    """Groups named docker, and those of this machine's containers: the hierarchies are shared with the outside."""
+    names = {"docker", *(path.name for path in Path("/var/lib/docker/containers").glob("*"))}
+    return [str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.name in names]
+
+
+def sysctls() -> dict[str, str]:
+    """Those that Docker is known to change."""
+    paths = [Path("/proc/sys/net/ipv4/ip_forward"), *Path("/proc/sys/net/bridge").glob("bridge-nf-*")]
+    paths += Path("/proc/sys/kernel/keys").glob("root_max*")
+    paths += Path("/proc/sys/net/ipv4/neigh/default").glob("gc_thresh*")
+    return {str(path): path.read_text().strip() for path in paths}
+
+
+def files() -> list[str]:
+    """Sockets, pid files and folders under /run, but for vmlab's own folder, where its logs stay."""
+    found: list[Any] = [path for path in Path("/run").rglob("*") if path.is_dir() or interesting(path)]
+    return sorted(str(path) for path in found if path != Path("/run/vmlab"))
+
+
+def interesting(path: Path) -> bool:
+    """A socket or a pid file."""
+    return stat.S_ISSOCK(path.lstat().st_mode) or path.suffix == ".pid"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""A machine within the machine: own processes, network, mounts, and empty /run, /var/lib/docker and /var/lib/vmlab.
+
+Another Docker may be in use outside; nothing here can reach it. Control groups are shared with the outside, so the
+census only says that no new group is left. When the sandbox's first process is killed, all that runs in it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDERS = ("/run", "/var/lib/docker", "/var/lib/vmlab")
+NAMESPACES = ("--mount", "--net", "--pid")
+COMMANDS = ("unshare", "nsenter", "dockerd", "docker-registry", "iptables-save", "ip")
+FIRST_PROCESS = f"""
+import os, subprocess, time
+for folder in {FOLDERS!r}:
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+open("/proc/sys/net/ipv4/ip_forward", "w").write("0")  # as on a fresh machine; Docker turns it on
+print("ready", flush=True)
+while True:  # an init: reaps what is left to it
+    try:
+        os.wait()
+    except ChildProcessError:
+        time.sleep(0.05)
+"""
+VERB = """
+import sys
+from host import commands
+from host.errors import HostError
+verb, force, *parts = sys.argv[1:]
+try:
+    sys.exit(commands.run(verb, parts, as_json=True, yes=True, force=force == "force"))
+except HostError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    said: str
+
+    @property
+    def json(self) -> dict[str, dict[str, Any]]:
+        """The answer by part."""
+        return {one["name"]: one for one in json.loads(self.out)}
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    first: int
+
+    def run(self, *command: str) -> Done:
+        """Run a command inside, to its end."""
+        environment = {
+            "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
+            "PYTHONPATH": str(ROOT),
+            "LC_ALL": "C",
+        }
+        enter = ["nsenter", "--target", str(self.first), *NAMESPACES, "--", *command]
+        done = subprocess.run(enter, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def host(self, verb: str, *parts: str, force: bool = False) -> Done:
+        """`vmlab host VERB --json` inside."""
+        return self.run(sys.executable, "-c", VERB, verb, "force" if force else "", *parts)
+
+    def census(self) -> dict[str, Any]:
+        """What is there inside, in a form that can be compared."""
+        done = self.run(sys.executable, str(Path(__file__).with_name("census.py")))
+        assert done.code == 0, done.said
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+
+def _required() -> str | None:
+    if os.geteuid() != 0:
+        return "only root can make a sandbox"
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    absent = [name for name in COMMANDS if not shutil.which(name, path=path)]
+    return f"not installed: {', '.join(absent)}" if absent else None
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """An empty machine; skipped where it cannot be made, but not in CI."""
+    reason = _required()
+    if reason:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    made = [Path(folder) for folder in FOLDERS if not Path(folder).exists()]
+    for folder in made:
+        folder.mkdir(parents=True)
+    command = ["unshare", *NAMESPACES, "--fork", "--mount-proc", sys.executable, "-c", FIRST_PROCESS]
+    outer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert outer.stdout is not None
+        assert outer.stdout.readline() == "ready\n"
+        yield Sandbox(_only_child(outer.pid))
+    finally:
+        _end(outer)
+        for folder in made:
+            _remove(folder)
+
+
+def _only_child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def _end(outer: subprocess.Popen[str]) -> None:
+    try:
+        os.kill(_only_child(outer.pid), signal.SIGKILL)
+    except (OSError, IndexError):
+        outer.kill()
+    assert outer.stdout is not None
+    outer.stdout.close()
+    outer.wait(10)
+
+
+def _remove(folder: Path) -> None:
+    """The mounts go with the last process of the namespace, a moment after the first."""
+    deadline = time.monotonic() + 5
+    while folder.exists():
+        try:
+            folder.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                return  # somebody else uses it by now
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def container() -> str:
+    """A shell line that runs a container called sleeper, of an image with one static binary."""
+    busybox = shutil.which("busybox", path="/bin:/usr/bin")
+    if busybox is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("not installed: busybox-static")
+    image = f"tar -C {Path(str(busybox)).parent} -c busybox | docker import - sleeper:1"
+    return f"{image} && docker run -d --stop-timeout 1 --name sleeper sleeper:1 /busybox sleep 600"

@@ -1,0 +1,157 @@
+"""The verbs: order, questions, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from host import commands, doctor, packages, parts
+from host.errors import HostError, Unavailable, WrongUse
+from host.packages import Package
+from host.parts.status import State, Status
+
+
+class FakePart:
+    """A part that only remembers what was asked of it."""
+
+    PACKAGES: tuple[Package, ...] = (Package("tool", "no-such-tool"),)
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.NAME = name
+        self.log = log
+        self.state: State = "stopped"
+        self.broken = False
+
+    def needs(self) -> None:
+        """Nothing."""
+
+    def status(self) -> Status:
+        return Status(self.NAME, self.state, True, "here", f"vmlab host up {self.NAME}")
+
+    def up(self, say: Callable[[str], None]) -> None:
+        self.log.append(f"up {self.NAME}")
+        self.state = "running"
+
+    def down(self, say: Callable[[str], None], *, force: bool = False) -> None:
+        if self.broken:
+            raise HostError(f"{self.NAME} is stuck")
+        self.log.append(f"down {self.NAME}")
+        self.state = "stopped"
+
+
+@pytest.fixture
+def log() -> list[str]:
+    """What was done, in order."""
+    return []
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, log: list[str]) -> dict[str, FakePart]:
+    """Two parts; their package is missing."""
+    fakes = {name: FakePart(name, log) for name in ("docker", "registry")}
+    monkeypatch.setattr(parts, "KNOWN", fakes)
+    monkeypatch.setattr(packages, "missing", lambda wanted: ["tool"] if wanted else [])
+    monkeypatch.setattr(packages, "install", lambda names, say: log.append(f"install {' '.join(names)}"))
+    return fakes
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """Somebody sits there and answers so."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda prompt: answer)
+
+
+def test_up_and_down_in_order(
+    known: dict[str, FakePart], log: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Packages once, parts in order, down in reverse; a second `up` does nothing; JSON is all of standard output."""
+    assert commands.run("up", [], as_json=True, yes=False) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert commands.run("up", ["docker"], as_json=False, yes=False) == 0
+    assert commands.run("down", [], as_json=True, yes=False) == 0
+
+    assert log == ["install tool", "up docker", "up registry", "down registry", "down docker"]
+    assert [sorted(one) for one in first] == [["detail", "fix", "name", "ours", "state"]] * 2
+    assert first[0]["state"] == "running"
+
+
+def test_progress_has_durations_and_is_not_the_result(
+    known: dict[str, FakePart], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Progress goes to standard error, each line with its duration."""
+    commands.run("up", ["docker"], as_json=False, yes=True)
+
+    captured = capsys.readouterr()
+    assert "docker: up (0.0 s)" in captured.err
+    assert "running, ours" in captured.out
+    assert "fix" not in captured.out
+
+
+def test_a_terminal_is_asked_once(
+    known: dict[str, FakePart], log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A no installs and starts nothing; CI and --yes are not asked."""
+    terminal(monkeypatch, "n")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(Unavailable, match="--yes"):
+        commands.run("up", [], as_json=False, yes=False)
+    assert log == []
+
+    commands.run("up", ["docker"], as_json=False, yes=True)
+    monkeypatch.setenv("CI", "true")
+    commands.run("up", ["registry"], as_json=False, yes=False)
+    assert log == ["install tool", "up docker", "install tool", "up registry"]
+
+
+def test_down_goes_on_after_a_failure(known: dict[str, FakePart], log: list[str]) -> None:
+    """One stuck part does not keep the other up, and is named in the end."""
+    known["registry"].broken = True
+
+    with pytest.raises(HostError, match="registry is stuck"):
+        commands.run("down", [], as_json=False, yes=False)
+
+    assert log == ["down docker"]
+
+
+def test_wrong_use_names_what_there_is(known: dict[str, FakePart]) -> None:
+    """Unknown parts and verbs are wrong use, before anything is done."""
+    with pytest.raises(WrongUse, match="podman; there are: docker, registry"):
+        commands.run("up", ["podman"], as_json=False, yes=True)
+    with pytest.raises(WrongUse, match="status"):
+        commands.run("restart", [], as_json=False, yes=True)
+
+
+def test_doctor_json(known: dict[str, FakePart], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each check has the same fields; what is missing has a fix, and makes the exit code 1."""
+    code = commands.run("doctor", [], as_json=True, yes=False)
+    found = json.loads(capsys.readouterr().out)
+
+    assert code == 1
+    assert [check["name"] for check in found] == [
+        "python", "root", "cgroups", "docker", "registry", "disk", "kvm", "engine",
+    ]  # fmt: skip
+    assert all(sorted(check) == ["detail", "fix", "name", "state"] for check in found)
+    assert all(check["fix"] for check in found if check["state"] == "missing")
+
+
+def test_doctor_looks_at_the_machine(
+    known: dict[str, FakePart], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/kvm is only present or absent, a full disk and absent control groups are missing."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/mounts").write_text("")
+    monkeypatch.setattr(doctor, "FREE_WANTED", 2**62)
+    found = {check.name: check for check in doctor.checks(tmp_path)}
+    assert (found["kvm"].state, found["cgroups"].state, found["disk"].state) == (
+        "absent",
+        "missing",
+        "missing",
+    )
+
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/kvm").touch()
+    assert "not proven" in {check.name: check for check in doctor.checks(tmp_path)}["kvm"].detail
