@@ -16,10 +16,8 @@ else:
     raise pulumi.RunError(f"substrate must be process or docker, not {substrate!r}")
 
 try:
-    arguments = spec.from_config(config)
+    service = Service("service", spec.from_config(config))
 except (ValueError, SubstrateError) as error:
     raise pulumi.RunError(str(error)) from None
-
-service = Service("service", arguments)
 for name in spec.OUTPUTS:
     pulumi.export(name, service.outputs[name])

@@ -60,6 +60,7 @@ class Process(Resource, module="vmlab", name="Process"):
             "environment": {**args.artifact.environment, **args.environment},
             "secret_file": secret.path if secret else "",
             "data": "",
+            "templates": args.artifact.templates_in_place(),
             "pid": None,
             "url": None,
             "limits": None,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab.errors import WrongUse
 from substrates import places
+from substrates.run import attached
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOICES = ("auto", "official", "embedded")
@@ -30,6 +31,7 @@ def run(arguments: list[str]) -> int:
     command = command_of(arguments)
     sys.stderr.write(f"engine: {'embedded' if command[0] == sys.executable else 'the official pulumi'}\n")
     sys.stderr.flush()
+    make_official_stack(command, arguments)
     os.execve(command[0], command, {**os.environ, **environment()})
     raise AssertionError("execve does not return")
 
@@ -44,6 +46,16 @@ def command_of(arguments: list[str]) -> list[str]:
         )
     verb, rest = arguments[0], _with_stack(arguments[0], arguments[1:])
     return _official(pulumi, verb, rest) if pulumi else [sys.executable, "-m", "engine", verb, *rest]
+
+
+def make_official_stack(command: list[str], arguments: list[str]) -> None:
+    """The embedded engine makes a stack that has a file and no state yet; the official one wants to be told."""
+    if command[0] == sys.executable or arguments[0] not in ("up", "preview") or "--stack" not in command:
+        return
+    name = command[command.index("--stack") + 1]
+    if not list(places.state().glob(f".pulumi/stacks/*/{name}.json")):
+        create = [command[0], "stack", "init", name, "--non-interactive"]
+        attached(create, environment={**os.environ, **environment()}, directory=ROOT)
 
 
 def environment() -> dict[str, str]:

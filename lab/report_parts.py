@@ -24,7 +24,7 @@ _MILESTONES = {
     "service": "the service's first line runs",
     "listening": "it listens",
     "answered": "the first valid answer has arrived",
-    "unattributed": "what no phase explains",
+    "unattributed": "what the medians of the phases leave of the median total",
 }
 
 
@@ -68,7 +68,9 @@ def metrics(comparison: Comparison) -> str:
         for name, found in substrate.get("metrics", {}).items()
     ]
     return (
-        _table("numbers", ["stack", "metric", "median (95 %)", "n", "× process (95 %)"], body) if body else ""
+        _table("numbers metrics", ["stack", "metric", "median (95 %)", "n", "× process (95 %)"], body)
+        if body
+        else ""
     )
 
 

@@ -46,12 +46,12 @@ class RunWriter:
         self.stacks: dict[str, dict[str, Any]] = facts["stacks"]
         self._facts = facts
         self._write_facts()
-        self._samples = (directory / SAMPLES).open("a", encoding="utf-8")
 
     def add(self, sample: Sample) -> None:
         """Keep a sample; it is in the file when this returns."""
-        self._samples.write(sample.line())
-        self._samples.flush()
+        line = sample.line()
+        with (self.directory / SAMPLES).open("a", encoding="utf-8") as file:
+            file.write(line)
 
     def set_stack(self, name: str, facts: dict[str, Any]) -> None:
         """Keep what is known of a stack: its artifact, limits and conditions, or why it could not be measured."""
@@ -60,8 +60,8 @@ class RunWriter:
 
     def finish(self) -> None:
         """The run came to its end; everything is on the disk when this returns."""
-        os.fsync(self._samples.fileno())
-        self._samples.close()
+        with (self.directory / SAMPLES).open("a", encoding="utf-8") as file:
+            os.fsync(file.fileno())
         self._facts["finished"] = True
         self._write_facts()
 

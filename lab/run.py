@@ -7,6 +7,7 @@ measured, and whatever was stood up is torn down.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -27,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
 
     names = stacks.chosen(options.stack)
     started = time.monotonic()
-    if code := commands.run("up", [], as_json=False, yes=options.yes):
+    with contextlib.redirect_stdout(sys.stderr):  # the result alone goes to standard output
+        code = commands.run("up", [], as_json=False, yes=options.yes)
+    if code:
         return code
     if options.service:
         _build_service(Path(options.service))

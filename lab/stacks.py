@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from lab.engine import ROOT, command_of, environment
+from lab.engine import ROOT, command_of, environment, make_official_stack
 from lab.errors import LabError, WrongUse
 from substrates.errors import SubstrateError
 from substrates.run import attached, run
@@ -60,7 +60,9 @@ def with_state() -> list[str]:
 
 def _timed(verb: str, stack: str, *flags: str) -> float:
     start = time.monotonic()
-    code = attached(command_of([verb, stack, "--yes", *flags]), environment=_environment(), directory=ROOT)
+    command = command_of([verb, stack, "--yes", *flags])
+    make_official_stack(command, [verb])
+    code = attached(command, environment=_environment(), directory=ROOT)
     if code:
         raise LabError(f"{verb} of stack {stack!r} failed with code {code}", f"vmlab {verb} {stack}")
     return time.monotonic() - start

@@ -14,8 +14,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 Interval = tuple[float, float]
+Key = TypeVar("Key", bound=Hashable)  # a block
 LEAST_VALUES = 6  # 2 * 0.5**6 < 5 %: fewer values give no 95 % interval of a median
 RESAMPLES = 4000
 OUTLIER_DEVIATIONS = 3.5  # modified z of Iglewicz and Hoaglin
@@ -42,9 +44,7 @@ def ratio_of_medians(above: Sequence[float], below: Sequence[float]) -> float | 
     return median(above) / base if base else None
 
 
-def ratio_interval(
-    above: Mapping[Hashable, float], below: Mapping[Hashable, float], seed: str
-) -> Interval | None:
+def ratio_interval(above: Mapping[Key, float], below: Mapping[Key, float], seed: str) -> Interval | None:
     """The 95 % bootstrap interval of the ratio of medians; both sides by block. None below 6 values a side.
 
     Blocks that both have are drawn together; those that only one has are drawn for that side, so that each side keeps

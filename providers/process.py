@@ -15,10 +15,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from substrates import process
+from substrates import process, procfs
 from substrates.errors import SubstrateError
 
-INPUTS = ("name", "command", "port", "health", "cpus", "memory_bytes", "environment", "secret_file", "data")
+INPUTS = (
+    "name", "command", "port", "health", "cpus", "memory_bytes", "environment", "secret_file", "data", "templates",
+)  # fmt: skip
 IN_PLACE = {"cpus"}
 
 
@@ -34,7 +36,7 @@ class ProcessProvider(ResourceProvider):
         running = process.find(news["name"]) if isinstance(news.get("name"), str) else None
         if isinstance(port, int | float) and not (running and running.definition.port == port):
             try:
-                process.refuse_taken_port(int(port))
+                procfs.refuse_taken_port(int(port))
             except SubstrateError as error:
                 failures.append(CheckFailure("port", str(error)))
         return CheckResult(news, failures)

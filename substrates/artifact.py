@@ -6,7 +6,7 @@ The digest is that of the root file system with the service in it, so it is the 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Artifact:
     version: str
     digest: str
     root: Path
-    command: list[str]  # with {root}, {port}, {data}
+    command: list[str]  # with {root}, {port}, {data}, {rendered}
     loader: str  # the tree's own dynamic loader, relative to the root
     library_path: list[str]
     port: int  # inside a container or a guest
@@ -30,18 +30,24 @@ class Artifact:
     echoes_nonce: bool
     environment: dict[str, str]
     variants: dict[str, dict[str, Any]]
+    templates: dict[str, str] = field(default_factory=dict)  # target in the tree -> text with the same marks
 
     def command_in_place(self) -> list[str]:
         """How the bytes are run on the host where they lie: through their own loader, with their own libraries.
 
-        {port} and {data} stay: each copy has its own."""
+        {port}, {data} and {rendered} stay: each copy has its own."""
         libraries = ":".join(str(self.root / part) for part in self.library_path)
-        started = [word.replace("{root}", str(self.root)) for word in self.command]
+        started = [filled(word, root=str(self.root)) for word in self.command]
         return [str(self.root / self.loader), "--library-path", libraries, *started]
 
     def command_inside(self, data: str = "/data") -> list[str]:
         """How they are run where their root is `/`."""
-        return _filled(self.command, "", self.port, data)
+        marks = {"root": "", "port": str(self.port), "data": data, "rendered": ""}
+        return [filled(word, **marks) for word in self.command]
+
+    def templates_in_place(self) -> dict[str, str]:
+        """The texts that each copy on the host renders for itself; where their root is `/` the tree has them rendered."""
+        return {target: filled(text, root=str(self.root)) for target, text in self.templates.items()}
 
 
 def load(name: str = "service") -> Artifact:
@@ -75,14 +81,12 @@ def _read(path: Path) -> Artifact:
         echoes_nonce=raw["echoes_nonce"],
         environment=raw.get("environment") or {},
         variants=raw["variants"],
+        templates=raw.get("templates") or {},
     )
 
 
-def _filled(command: list[str], root: str, port: int, data: str) -> list[str]:
-    values = {"{root}": root, "{port}": str(port), "{data}": data}
-    filled = []
-    for word in command:
-        for mark, value in values.items():
-            word = word.replace(mark, value)
-        filled.append(word)
-    return filled
+def filled(text: str, **marks: str) -> str:
+    """The text with `{name}` replaced by each mark's value, inside words too; other braces stay as they are."""
+    for name, value in marks.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text

@@ -22,7 +22,7 @@ from typing import Any
 from substrates import artifact as artifacts
 from substrates import places, procfs
 from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, service_stamps
-from substrates.errors import NeverAnswered, Refused, SubstrateError
+from substrates.errors import NeverAnswered, SubstrateError
 from substrates.probe import first_answer
 from substrates.run import launch
 
@@ -45,6 +45,7 @@ class Definition:
     environment: dict[str, str] = field(default_factory=dict)
     secret_file: str = ""
     data: str = ""  # directory of the service's data; "" for a fresh one that goes with the copy
+    templates: dict[str, str] = field(default_factory=dict)  # files that each copy renders below {rendered}
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,14 @@ def _prepared(definition: Definition) -> Definition:
     """Clear the name, see that the port is free, make the directories: all that is not the start itself."""
     if leftover := find(definition.name):
         destroy(leftover)
-    refuse_taken_port(definition.port)
+    procfs.refuse_taken_port(definition.port)
     directory = _directory(definition.name)
     data = Path(definition.data or directory / "data")
     _make(directory, 0o755)
     _make(data, 0o700, owner=True)
-    return replace(definition, data=str(data))
+    fresh = replace(definition, data=str(data))
+    _render(fresh)
+    return fresh
 
 
 def wait(handle: Handle, seconds: float = 30.0) -> None:
@@ -221,12 +224,6 @@ def limits(instance: dict[str, Any]) -> dict[str, float | int | bool]:
     }
 
 
-def refuse_taken_port(port: int) -> None:
-    """Refused with the process that listens on the port already."""
-    if owner := procfs.listener(port):
-        raise Refused(f"port {port} is taken by {owner[1]} (pid {owner[0]})")
-
-
 def log_tail(path: Path, lines: int = 40) -> list[str]:
     """The last lines of a log."""
     try:
@@ -242,8 +239,7 @@ def _command(definition: Definition) -> list[str]:
     """Limits first, then, as root, drop the user, every capability and the way back. Each is one exec, about 1 ms.
 
     Not from outside with prlimit(2): that wants CAP_SYS_RESOURCE, which root in a container may lack."""
-    marks = {"{port}": str(definition.port), "{data}": definition.data}
-    words = [marks.get(word, word) for word in definition.command]
+    words = [artifacts.filled(word, **_marks(definition)) for word in definition.command]
     as_user = ["setpriv", "--no-new-privs", "--", *words]
     if os.geteuid() == 0:
         drop = [
@@ -257,6 +253,22 @@ def _command(definition: Definition) -> list[str]:
         ]
         as_user[1:1] = drop
     return [*LIMITS, *as_user]
+
+
+def _marks(definition: Definition) -> dict[str, str]:
+    """What a copy has of its own, for its command and its templates."""
+    rendered = str(_directory(definition.name) / "rendered")
+    return {"port": str(definition.port), "data": definition.data, "rendered": rendered}
+
+
+def _render(definition: Definition) -> None:
+    """Write the copy's own configuration files, readable by its user and nobody's to change."""
+    rendered = _directory(definition.name) / "rendered"
+    for target, text in definition.templates.items():
+        path = rendered / target.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(artifacts.filled(text, **_marks(definition)))
+        path.chmod(0o644)
 
 
 def _environment(definition: Definition) -> dict[str, str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from substrates.errors import Refused
+
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -120,6 +122,13 @@ def listener(port: int) -> tuple[int, str] | None:
         if entry.name.isdigit() and inodes & _sockets(entry / "fd"):
             return int(entry.name), _name(entry)
     return 0, "a process of another user"
+
+
+def refuse_taken_port(port: int, unless: str = "") -> None:
+    """Refused with the process that listens on the port already, if it is not called `unless`."""
+    owner = listener(port)
+    if owner is not None and owner[1] != unless:
+        raise Refused(f"port {port} is taken by {owner[1]} (pid {owner[0]})")
 
 
 def _name(entry: Path) -> str:

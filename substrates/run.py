@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -48,5 +49,9 @@ def launch(
 
 
 def attached(command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> int:
-    """Run a command that writes to our own terminal; its exit code. Ctrl-C reaches it too."""
-    return subprocess.run(command, env=dict(environment), cwd=directory, check=False).returncode
+    """Run a command that writes to our own standard error; its exit code. Ctrl-C reaches it too.
+
+    Not to standard output: what it says is progress, and a verb's result must be all that is there."""
+    return subprocess.run(
+        command, env=dict(environment), cwd=directory, stdout=sys.stderr.fileno(), check=False
+    ).returncode

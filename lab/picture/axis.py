@@ -13,6 +13,7 @@ from lab import units
 
 WIDTH, LEFT, RIGHT = 1040, 8, 8  # pixels of a picture, and of its margins
 _LINEAR_UP_TO = 12
+_FINE_DECADES = 2.5  # a shorter logarithmic axis has lines at 2 and 5 as well
 FONT = "font-family='system-ui, DejaVu Sans, sans-serif'"
 INK, FAINT, GRID = "#1c2430", "#5d6875", "#dfe4ea"
 
@@ -36,8 +37,10 @@ class Axis:
     def ticks(self) -> list[float]:
         """Instants with a grid line."""
         if self.logarithmic:
-            powers = range(round(math.log10(self.start_seconds)), math.ceil(math.log10(self.end_seconds)) + 1)
-            return [tick for power in powers if (tick := 10.0**power) <= self.end_seconds]
+            low, high = round(math.log10(self.start_seconds)), math.log10(self.end_seconds)
+            steps = (1, 2, 5) if high - low < _FINE_DECADES else (1,)
+            marks = [step * 10.0**power for power in range(low, math.ceil(high) + 1) for step in steps]
+            return [mark for mark in marks if mark <= self.end_seconds]
         rough = self.end_seconds / 6
         size = 10 ** math.floor(math.log10(rough))
         step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)

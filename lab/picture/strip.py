@@ -26,8 +26,13 @@ def draw(boots: Mapping[str, Sequence[float]]) -> str:
     body = [axes.grid(axis, bottom)]
     for place, (name, values) in enumerate(boots.items()):
         body.append(_row(axis, _TOP + _ROW * place, name, values))
+    if axis.logarithmic:
+        note = "logarithmic axis: equal distances are equal ratios"
+        body.append(axes.text(axes.LEFT, bottom + 34, note, size=11.5, color=axes.FAINT))
     described = "; ".join(f"{name}: {len(values)} boots" for name, values in boots.items())
-    return axes.svg("Every boot", described, bottom + _BOTTOM, "".join(body))
+    return axes.svg(
+        "Every boot", described, bottom + (_BOTTOM + 20 if axis.logarithmic else _BOTTOM), "".join(body)
+    )
 
 
 def _row(axis: axes.Axis, top: int, name: str, values: Sequence[float]) -> str:
