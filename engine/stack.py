@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.errors import WrongUse
+from engine.private_directory import PrivateDirectory
 from engine.program.source import Program, ProgramSource
 from engine.providers.loading import Loader, default_environment
 from engine.state import checkpoint
@@ -31,14 +30,14 @@ class Session:
         self.snapshot = Snapshot()
         self._environment = environment
         self._cipher: Cipher | None = None
-        self._directory = Path(tempfile.mkdtemp(prefix="vmlab-engine-"))  # mode 0700
+        self._directory = PrivateDirectory()
         self._numbers = itertools.count()
         self._sources: list[ProgramSource] = []
         self.closing: list[Callable[[], None]] = []  # called first when the session is closed
         child_environment = default_environment() | {"PULUMI_PROJECT": project.name}
         self._program = Program(project.program, project.root, _interpreter(project), child_environment)
         self.loader = Loader(
-            self._directory, self._program.interpreter, self._program.directory, child_environment
+            self._directory.path, self._program.interpreter, self._program.directory, child_environment
         )
 
     # -- state
@@ -93,7 +92,7 @@ class Session:
 
     def socket(self, name: str) -> Path:
         """A new socket's path in the private directory."""
-        return self._directory / f"{name}-{next(self._numbers)}.sock"
+        return self._directory.path / f"{name}-{next(self._numbers)}.sock"
 
     def close(self) -> None:
         """End programs and providers."""
@@ -101,7 +100,7 @@ class Session:
             close()
         self.end_programs()
         self.loader.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.close()
 
 
 def _interpreter(project: Project) -> str:

@@ -201,7 +201,7 @@ def _preload(load: Callable[[str, str], object], package: str, urn: str) -> None
     """Start a provider early; if that fails, the step that needs it says so."""
     try:
         load(package, urn)
-    except Exception:  # noqa: BLE001, S110 - the same future raises it again where it matters
+    except Exception:  # noqa: BLE001 - the same future raises it again where it matters
         pass
 
 

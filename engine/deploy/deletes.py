@@ -30,7 +30,7 @@ def delete_unwanted(deployment: Deployment) -> None:
         deployment.fail(WrongUse(message), resource.urn)
     if protected:
         return
-    spared: set[str] = set()
+    spared = _needed_by_interrupted(deployment, doomed)
     with ThreadPoolExecutor(deployment.options.parallel) as pool:
         for layer in layers(doomed):
             left = [resource for resource in layer if resource.urn not in spared]
@@ -95,6 +95,15 @@ def _needed_by(failed: Resource, doomed: list[Resource]) -> set[str]:
         if name not in found:
             found.add(name)
             left |= depends_on(by_urn[name]) if name in by_urn else set()
+    return found
+
+
+def _needed_by_interrupted(deployment: Deployment, doomed: list[Resource]) -> set[str]:
+    """Everything it takes to look for what an interrupted create may have made: its provider, its parent."""
+    found: set[str] = set()
+    for operation in deployment.journal.snapshot().pending:
+        if operation.type == "creating" and operation.resource.urn not in deployment.news:
+            found |= _needed_by(operation.resource, doomed)
     return found
 
 

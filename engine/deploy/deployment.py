@@ -117,13 +117,15 @@ class Deployment:
         if self._stopped.is_set():
             raise Stopped("the run was stopped")
 
-    def fail(self, error: EngineError, urn: str = "") -> None:
-        """Remember and report a failure; without --continue-on-error it ends the run."""
+    def fail(self, error: EngineError, urn: str = "", said: bool = False) -> None:
+        """Remember and report a failure, unless it was `said`; without --continue-on-error it ends the run."""
         with self.lock:
+            said |= any(str(error) == str(earlier) for earlier in self.outcome.errors)
             self.outcome.errors.append(error)
             if urn:
                 self.outcome.failed.add(urn)
-        self.say("error", str(error), urn)
+        if not said:  # what ails one resource (no Docker) often ails others, which stop in the same moment
+            self.say("error", str(error), urn)
         if not self.options.continue_on_error:
             self.stop()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class InputRefused(StepFailed):
-    """A provider's Check refused the inputs: bad input, found before this resource was touched."""
+    """A provider's Check said no, to the inputs or because it cannot work here: this resource was not touched."""
 
     exit_code = 2
 
@@ -198,7 +198,12 @@ class Generator:
             provider = self._run.registry.get(new.provider)
             if not provider.configured:
                 return news
-            checked, failures = provider.check(new.urn, olds, news, os.urandom(32))
+            try:
+                checked, failures = provider.check(new.urn, olds, news, os.urandom(32))
+            except ProviderError as error:
+                if error.lost:  # it went away or broke: that is no bad use
+                    raise
+                raise InputRefused(new.urn, str(error)) from None
         if failures:
             raise InputRefused(new.urn, _refusal(new, failures))
         return checked

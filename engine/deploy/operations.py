@@ -99,7 +99,7 @@ class Operation:
         session = self._session
         base = session.snapshot
         journal = Journal(base, None if preview else session.write)
-        registry = Registry(session.loader, session.config.values)
+        registry = Registry(session.loader, session.config.values, session.config.secret_keys)
         options = Options(**{**vars(self._options), "preview": preview})
         deployment = Deployment(
             session.name, session.project.name, _copy(base), journal, registry, options, self._listener

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from engine import urn as urns
 from engine.deploy import steps
+from engine.deploy.deletes import depends_on
 from engine.deploy.deployment import Deployment
+from engine.deploy.refresh import without
+from engine.deploy.registry import split_reference
 from engine.errors import EngineError, StepFailed
 from engine.providers.client import Provider, ProviderError
 from engine.state.resource import PendingOperation, Resource
@@ -35,12 +39,16 @@ def _settle(deployment: Deployment, operation: PendingOperation) -> None:
     if not wanted.custom or not wanted.provider:
         deployment.journal.discard_pending(operation)
         return
+    _put_provider_back(deployment, wanted)
     provider = deployment.provider_of(wanted)
     found, half_made = _find(provider, wanted)
     if found is not None and half_made:
         provider.delete(found.urn, found.id, found.inputs, found.outputs, 0)
         deployment.say("info", f"deleted what an interrupted run had half-made: {found.id}", found.urn)
         found = None
+    if found is not None:
+        known = {resource.urn for resource in deployment.base.resources}
+        found = without(found, depends_on(found) - known, {})
     if found is not None and found.urn in deployment.olds:
         _put_aside(deployment, deployment.olds[found.urn])
     deployment.journal.adopt(operation, found)
@@ -48,6 +56,18 @@ def _settle(deployment: Deployment, operation: PendingOperation) -> None:
         deployment.base.resources.append(found)
         deployment.olds[found.urn] = found
         deployment.say("info", f"adopted what an interrupted run had created: {found.id}", found.urn)
+
+
+def _put_provider_back(deployment: Deployment, wanted: Resource) -> None:
+    """The official destroy keeps a pending create but not its default provider, which is needed to look for it."""
+    urn, id_ = split_reference(wanted.provider)
+    known = any(resource.urn == urn and resource.id == id_ for resource in deployment.base.resources)
+    if known or not urns.name_of(urn).startswith("default"):
+        return
+    goal = deployment.registry.default_goal(urns.package_of(urns.type_of(urn)), "", "")
+    provider = Resource(urn=urn, type=goal.type, custom=True, id=id_, inputs=goal.inputs, outputs=goal.inputs)
+    deployment.base.resources.insert(0, provider)
+    deployment.journal.record(add=provider)
 
 
 def _put_aside(deployment: Deployment, old: Resource) -> None:

@@ -24,8 +24,9 @@ def refresh(deployment: Deployment) -> None:
     with ThreadPoolExecutor(deployment.options.parallel) as pool:
         list(pool.map(lambda resource: _refresh(deployment, resource), list(deployment.base.resources)))
     gone = {r.urn for r in deployment.base.resources} - {r.urn for r in deployment.remaining()}
+    parents = {resource.urn: resource.parent for resource in deployment.base.resources}
     for resource in deployment.remaining():
-        pruned = _without(resource, gone)
+        pruned = without(resource, gone, parents)
         if pruned != resource:
             deployment.journal.substitute(resource, pruned)
 
@@ -73,12 +74,16 @@ def _differs(old: Resource, found: Resource, key: str) -> bool:
     return without_secrets(old.outputs.get(key)) != without_secrets(found.outputs.get(key))
 
 
-def _without(resource: Resource, gone: set[str]) -> Resource:
+def without(resource: Resource, gone: set[str], parents: dict[str, str]) -> Resource:
+    """The resource as it is when what it refers to is gone; `parents` tells who takes over a child."""
     if not gone & depends_on(resource):
         return resource
+    parent = resource.parent
+    while parent in gone:
+        parent = parents.get(parent, "")
     return dataclasses.replace(
         resource,
-        parent="" if resource.parent in gone else resource.parent,
+        parent=parent,
         deleted_with="" if resource.deleted_with in gone else resource.deleted_with,
         dependencies=[name for name in resource.dependencies if name not in gone],
         property_dependencies={

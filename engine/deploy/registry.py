@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from collections.abc import Collection
 
 from engine import urn as urns
 from engine.deploy.goal import Goal
@@ -16,7 +17,7 @@ from engine.errors import EngineError, WrongUse
 from engine.providers.client import CheckFailure, Difference, Provider
 from engine.providers.loading import Loader
 from engine.state.resource import Resource
-from engine.values import UNKNOWN_SENTINEL, Properties, contains_unknown, without_secrets
+from engine.values import UNKNOWN_SENTINEL, Properties, Secret, contains_unknown, without_secrets
 from engine.values.paths import changed_paths
 
 INTERNAL = {"__internal", "version", "pluginDownloadURL"}
@@ -36,9 +37,10 @@ def configuration(inputs: Properties) -> Properties:
 class Registry:
     """The configured providers of one run."""
 
-    def __init__(self, loader: Loader, config: dict[str, str], default_allowed: bool = True) -> None:
+    def __init__(self, loader: Loader, config: dict[str, str], secret_keys: Collection[str] = ()) -> None:
         self._loader = loader
         self._config = config
+        self._secret_keys = secret_keys
         self._lock = threading.Lock()
         self._configured: dict[str, Provider] = {}  # by reference
         self.default_locks: dict[str, threading.Lock] = {}
@@ -97,16 +99,13 @@ class Registry:
         return provider
 
     def default_goal(self, package: str, version: str, url: str) -> Goal:
-        """The goal of a package's default provider: its configuration comes from `<package>:*` (D7)."""
+        """The goal of a package's default provider, with what the stack's configuration has for it (D7)."""
         if self._denied(package):
             raise WrongUse(
                 f"default providers are disabled for {package!r} by pulumi:disable-default-providers"
             )
         name = "default" + (f"_{version.replace('.', '_')}" if version else "") + (f"_{url}" if url else "")
-        prefix = f"{package}:"
-        inputs: Properties = {
-            k.removeprefix(prefix): v for k, v in self._config.items() if k.startswith(prefix)
-        }
+        inputs = self._configuration_of(package)
         inputs |= {key: value for key, value in (("version", version), ("pluginDownloadURL", url)) if value}
         return Goal(
             type=f"{urns.PROVIDER_PREFIX}{package}", name=name, custom=True, inputs=inputs, version=version
@@ -120,6 +119,15 @@ class Registry:
         """One lock a default provider, so that it is registered once."""
         with self._lock:
             return self.default_locks.setdefault(name, threading.Lock())
+
+    def _configuration_of(self, package: str) -> Properties:
+        """`<package>:*`; for the dynamic provider everything by its full key, since its code may ask for any of it."""
+        prefix = "" if package == "pulumi-python" else f"{package}:"
+        return {
+            key.removeprefix(prefix): Secret(value) if key in self._secret_keys else value
+            for key, value in self._config.items()
+            if key.startswith(prefix)
+        }
 
     def _denied(self, package: str) -> bool:
         text = self._config.get("pulumi:disable-default-providers", "[]")

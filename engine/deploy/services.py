@@ -11,9 +11,11 @@ from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 from engine.deploy.deployment import Deployment
 from engine.deploy.engine_service import EngineService
 from engine.deploy.monitor import Monitor
-from engine.errors import ProgramFailed
+from engine.errors import EngineError, ProgramFailed, WrongUse
 from engine.program.source import ProgramSource
 from engine.providers.loading import CHANNEL_OPTIONS
+
+REFUSED = 1  # the executor's exit code for pulumi.RunError
 
 
 class ServedProgram:
@@ -40,10 +42,16 @@ class ServedProgram:
         if not succeeded:
             self._run.drain()
             if not self._run.failed:
-                code = self._source.finish()
-                how = "see its message above" if self._service.errors else f"it exited with code {code}"
-                self._run.fail(ProgramFailed(f"the program failed; {how}"))
+                self._run.fail(*self._why())
         return succeeded
+
+    def _why(self) -> tuple[EngineError, str, bool]:
+        """What to say of a program that failed. A RunError is how a program refuses its input: its one line is enough."""
+        code = self._source.finish()
+        if code == REFUSED and self._service.errors:
+            return WrongUse("the program refused its input"), "", True
+        how = "see its message above" if self._service.errors else f"it exited with code {code}"
+        return ProgramFailed(f"the program failed; {how}"), "", False
 
     def close(self) -> None:
         """After the program's own end (it still logs when nothing is left to register), shut the services."""

@@ -73,10 +73,13 @@ def _users_frames(error: BaseException, program: str) -> str:
     """The traceback from the first frame inside the program's folder on."""
     folder = str(Path(program).resolve())
     folder = str(Path(folder).parent) if folder.endswith(".py") else folder
+    # Names such as <frozen runpy> are no paths, and would resolve to one in this folder.
     frames = traceback.extract_tb(error.__traceback__)
-    first = next(
-        (i for i, frame in enumerate(frames) if str(Path(frame.filename).resolve()).startswith(folder)), 0
-    )
+    paths = [
+        frame.filename if frame.filename[0] == "<" else str(Path(frame.filename).resolve())
+        for frame in frames
+    ]
+    first = next((i for i, path in enumerate(paths) if path.startswith(folder)), 0)
     lines = traceback.format_list(frames[first:]) if frames else []
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
 

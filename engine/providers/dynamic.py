@@ -4,11 +4,13 @@
 sent. Its module runs on import and takes no address, so the server that it makes is given another one here: a socket in
 a directory only the engine's user can enter. Its 4 threads become 64, because a create may wait for a real thing and the
 engine already limits how many run at once.
-Run as a script by the project's own interpreter, so it imports nothing of the engine. Argument: the socket's path.
+Run as a script by the project's own interpreter, so it imports nothing of the engine. Arguments: the socket's path, and
+the engine's pid: an engine that was killed before the kernel was asked to end its children with it is not waited for.
 """
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from concurrent import futures
@@ -18,6 +20,8 @@ from typing import Any
 
 def main() -> None:
     """Serve until the engine ends this process; the first line on standard output says that it is ready."""
+    if os.getppid() != int(sys.argv[2]):
+        return
     # The project's modules, not this file's siblings, are what the providers in the state refer to.
     sys.path[:] = [str(Path.cwd()), *(entry for entry in sys.path if entry != str(Path(__file__).parent))]
     import grpc

@@ -90,7 +90,7 @@ class Loader:
         socket = self._socket("dynamic")
         script = Path(__file__).with_name("dynamic.py")
         child = process.start(
-            [self._interpreter, "-u", str(script), str(socket)],
+            [self._interpreter, "-u", str(script), str(socket), str(os.getpid())],
             environment={**self._environment, "GRPC_ENABLE_FORK_SUPPORT": "0"},
             directory=self._program_directory,
             stderr=subprocess.PIPE,

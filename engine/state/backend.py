@@ -136,6 +136,12 @@ class Backend:
         if path.parent.is_dir():
             files.sync_directory(path.parent)
 
+    def remove_torn(self, project: str, stack: str) -> None:
+        """Remove what a writer that was killed left unfinished; the caller holds the stack's lock."""
+        for kind in ("history", "backups"):
+            _remove_all(self._directory(kind, project, stack), "*.tmp")
+        _remove_all(self._base(project, stack).parent, f"{stack}.json*.tmp")
+
     def backup(self, project: str, stack: str) -> Path | None:
         """Copy the state to backups/, as is done after each run; None if the user switched that off."""
         if not self.keeps_backups:
@@ -228,6 +234,10 @@ def _parsed(path: Path) -> bytes:
 def _remove_files(directory: Path) -> None:
     """Remove a directory of plain files."""
     if directory.is_dir():
-        for path in directory.iterdir():
-            path.unlink(missing_ok=True)
+        _remove_all(directory, "*")
         directory.rmdir()
+
+
+def _remove_all(directory: Path, pattern: str) -> None:
+    for path in directory.glob(pattern):
+        path.unlink(missing_ok=True)

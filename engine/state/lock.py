@@ -57,6 +57,7 @@ def stack_lock(
     try:
         _write(backend.root / ".pulumi" / "locks", own)
         _refuse_others(directory, own, stack, say)
+        backend.remove_torn(project, stack)
         yield
     finally:
         files.remove(own)

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -48,9 +49,9 @@ class BuildContext:
         names = (name for name in matcher.walk(str(self.directory)) if _counts(self.directory / name))
         return sorted(names, key=lambda name: name.split("/"))
 
-    def tar(self) -> tuple[IO[bytes], str]:
+    def tar(self, labels: Mapping[str, str] | None = None) -> tuple[IO[bytes], str]:
         """The bytes for Docker, and the name under which they hold the Dockerfile."""
-        content = self.dockerfile.read_bytes()
+        content = labelled(self.dockerfile.read_bytes(), labels or {})
         name = f".dockerfile.{hashlib.sha256(content).hexdigest()[:16]}"
         # Docker takes a Dockerfile that .dockerignore names out of what COPY sees.
         ignore = "\n".join([*self._ignore_patterns(), name, ".dockerignore", ""]).encode()
@@ -85,6 +86,28 @@ class BuildContext:
                 lines = [line.strip() for line in path.read_text().splitlines()]
                 return [line for line in lines if line and not line.startswith("#")]
         return []
+
+
+def labelled(recipe: bytes, labels: Mapping[str, str]) -> bytes:
+    """A Dockerfile whose stages begin with these labels.
+
+    Docker puts the labels of a build on the last image only; what an interrupted build leaves would be nobody's.
+    """
+    directive = re.match(rb"(?:#[^\n]*\n)*?#\s*escape\s*=\s*(\S)", recipe, re.IGNORECASE)
+    escape = directive[1] if directive else b"\\"
+    pairs = [f'"{name}"="{value}"' for name, value in labels.items()]
+    label = f"LABEL {' '.join(pairs)}\n".encode() if pairs else b""
+    lines: list[bytes] = []
+    inside = stage = False  # an instruction that goes on in this line; that one is a FROM
+    for line in recipe.splitlines(keepends=True):
+        comment = line.lstrip().startswith(b"#")
+        if not inside and not comment:
+            stage = re.match(rb"\s*FROM\s", line, re.IGNORECASE) is not None
+        inside = inside if comment else line.rstrip().endswith(escape)
+        ends = stage and not inside and not comment
+        lines += [line if line.endswith(b"\n") or not ends else line + b"\n", *([label] if ends else [])]
+        stage = stage and not ends
+    return b"".join(lines)
 
 
 def mode_string(path: Path) -> str:

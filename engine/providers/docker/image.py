@@ -105,6 +105,8 @@ def read(call: Call) -> Made | None:
     """Look at it by name. Only a local image can be gone; a pushed one lives on in its registry."""
     name = call.outputs.get("imageName") or call.inputs.get("imageName") or call.id
     found = call.daemon.image(name)
+    if call.recovers and found is None:
+        _remove_dangling(call)  # the steps of a build that was interrupted
     ours = found is not None and ownership.is_ours(found["Config"].get("Labels"), call.urn)
     if found is None or (call.urn and not ours):
         pushed = call.outputs and not call.inputs.get("skipPush")
@@ -150,7 +152,11 @@ def context_of(inputs: Plain, directory: Path) -> BuildContext:
 def _made(call: Call) -> Made:
     """Build, then push; from the build on it exists, so a failed push is no plain error."""
     name = call.inputs["imageName"]
-    id_ = image_build.build(call, context_of(call.inputs, call.directory))
+    try:
+        id_ = image_build.build(call, context_of(call.inputs, call.directory))
+    except RefusalError:
+        _remove_dangling(call)  # the steps before the one that failed
+        raise
     outputs = {**_outputs_of_inputs(call), "imageId": id_, "repoDigest": id_}
     if call.inputs.get("skipPush"):
         return Made(name, outputs)

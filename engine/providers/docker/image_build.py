@@ -25,7 +25,8 @@ LINES_SHOWN = 15
 def build(call: Call, context: BuildContext) -> str:
     """Build it under its name; the image's id."""
     options = call.inputs.get("build") or {}
-    stream, dockerfile = context.tar()
+    labels = ownership.labels_of(call.urn)
+    stream, dockerfile = context.tar(labels)
 
     def start(client: APIClient) -> list[Any]:
         answers = client.build(
@@ -36,7 +37,7 @@ def build(call: Call, context: BuildContext) -> str:
             buildargs=options.get("args") or {},
             target=options.get("target") or "",
             platform=options.get("platform"),
-            labels=ownership.labels_of(call.urn),
+            labels=labels,
             rm=True,
             forcerm=True,
             decode=True,

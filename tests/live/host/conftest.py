@@ -113,13 +113,36 @@ def sandbox() -> Iterator[Sandbox]:
         assert outer.stdout.readline() == "ready\n"
         yield Sandbox(_only_child(outer.pid))
     finally:
+        containers = _containers(outer.pid)
         _end(outer)
+        _remove_groups(containers)
         for folder in made:
             _remove(folder)
 
 
 def _only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def _containers(outer: int) -> list[str]:
+    """The ids of the sandbox's containers; a test that failed may leave some running."""
+    try:
+        folder = Path(f"/proc/{_only_child(outer)}/root/var/lib/docker/containers")
+        return [path.name for path in folder.glob("*")]
+    except (OSError, IndexError):
+        return []
+
+
+def _remove_groups(containers: list[str]) -> None:
+    """Control groups do not go with the sandbox. Only its own: the outside's Docker has its groups beside them."""
+    for name in containers:
+        for group in Path("/sys/fs/cgroup").glob(f"*/docker/{name}"):
+            deadline = time.monotonic() + 5  # what ran in it is being killed
+            while group.exists() and time.monotonic() < deadline:
+                try:
+                    group.rmdir()
+                except OSError:
+                    time.sleep(0.05)
 
 
 def _end(outer: subprocess.Popen[str]) -> None:

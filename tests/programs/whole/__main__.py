@@ -20,21 +20,29 @@ class Site(pulumi.ComponentResource):
         super().__init__("whole:index:Site", name)
         mine = pulumi.ResourceOptions(parent=self)
         self.files = [
-            File(f"{name}-{i}", str(directory / f"{stack}-{i}.txt"), config.get("text") or "first", mine) for i in range(2)
+            File(f"{name}-{i}", str(directory / f"{stack}-{i}.txt"), config.get("text") or "first", mine)
+            for i in range(2)
         ]
         token = config.get_secret("token") or "open"
         self.files.append(File(f"{name}-token", str(directory / f"{stack}-token.txt"), token, mine))
         image = docker.Image(
             f"{name}-image",
             image_name=f"vmlab-test-{stack}:latest",
-            build=docker.DockerBuildArgs(context=config.require("context"), dockerfile=f"{config.require('context')}/Dockerfile"),
+            build=docker.DockerBuildArgs(
+                context=config.require("context"), dockerfile=f"{config.require('context')}/Dockerfile"
+            ),
             skip_push=True,
             opts=mine,
         )
         network = docker.Network(f"{name}-network", name=f"vmlab-test-{stack}", internal=True, opts=mine)
         volume = docker.Volume(f"{name}-volume", name=f"vmlab-test-{stack}", opts=mine)
         self.first = self._container(
-            f"{name}-first", image, network, volume, mine, envs=[f"GREETING={config.get('greeting') or 'hello'}"]
+            f"{name}-first",
+            image,
+            network,
+            volume,
+            mine,
+            envs=[f"GREETING={config.get('greeting') or 'hello'}"],
         )
         self.second = self._container(
             f"{name}-second", image, network, volume, mine, memory=int(config.get("memory") or 64)

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import (
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
 
 
 class FileProvider(ResourceProvider):
@@ -35,7 +43,9 @@ class FileProvider(ResourceProvider):
         if not id_ or not path.is_file():
             return ReadResult("", {})
         text = path.read_text()
-        return ReadResult(id_, {**props, "name": id_, "text": text, "size": len(text)}, {**props, "text": text})
+        return ReadResult(
+            id_, {**props, "name": id_, "text": text, "size": len(text)}, {**props, "text": text}
+        )
 
     def delete(self, id_: str, _props: dict[str, Any]) -> None:
         Path(id_).unlink(missing_ok=True)
@@ -46,5 +56,7 @@ class File(Resource, module="files", name="File"):
 
     size: pulumi.Output[int]
 
-    def __init__(self, name: str, path: str, text: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None):
+    def __init__(
+        self, name: str, path: str, text: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ):
         super().__init__(FileProvider(), name, {"name": path, "text": text, "size": None}, opts)

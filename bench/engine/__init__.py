@@ -1,0 +1,1 @@
+"""How fast the embedded engine is, as whole processes: `python -m bench.engine`."""
