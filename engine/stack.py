@@ -79,8 +79,10 @@ class Session:
 
     def prepare_program(self) -> ProgramSource:
         """Start an interpreter that waits to run the program. WrongUse when there is no program."""
-        if not self._program.path.exists():
-            raise WrongUse(f"there is no program at {self._program.path}")
+        path = self._program.path
+        path = path / "__main__.py" if path.is_dir() else path
+        if not path.exists():
+            raise WrongUse(f"there is no program at {path}")
         source = ProgramSource(self._program)
         self._sources.append(source)
         return source

@@ -22,7 +22,7 @@ from engine.providers.client import Provider
 from engine.state.journal import Journal
 from engine.state.resource import Resource
 from engine.state.snapshot import Snapshot
-from engine.values import Properties
+from engine.values import Properties, contains_unknown
 
 
 class Stopped(EngineError):
@@ -170,9 +170,15 @@ class Deployment:
         with self._idle:
             self._idle.wait_for(lambda: self._under_way == 0)
 
+    def known(self, outputs: Properties) -> Properties:
+        """Outputs without what the program cannot know because of a failure: the state holds no unknowns."""
+        if self.options.preview:
+            return outputs
+        return {key: value for key, value in outputs.items() if not contains_unknown(value)}
+
     def set_outputs(self, state: Resource, outputs: Properties) -> None:
         """Give a registered component its outputs; the caller holds the lock."""
-        finished = dataclasses.replace(state, outputs=outputs)
+        finished = dataclasses.replace(state, outputs=self.known(outputs))
         self.journal.substitute(state, finished)
         self.news[state.urn] = finished
 

@@ -130,14 +130,26 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             plugin_download_url=request.pluginDownloadURL,
             additional_secret_outputs=list(request.additionalSecretOutputs),
         )
+        urn = urns.make(self._run.stack, self._run.project, request.parent, request.type, request.name)
         try:
+            if self._depends_on_failed(goal):
+                return self._unread(urn)
             state = self._generator.read(goal, request.id)
+        except Stopped as error:
+            self._shut(context, error)
         except EngineError as error:
-            self._run.fail(error, getattr(error, "urn", ""))
+            self._run.fail(error, getattr(error, "urn", urn))
+            if self._run.options.continue_on_error:
+                return self._unread(urn)
             self._shut(context, error)
         return resource_pb2.ReadResourceResponse(
             urn=state.urn, id=state.id, properties=to_struct(state.outputs)
         )
+
+    def _unread(self, urn: str) -> resource_pb2.ReadResourceResponse:
+        with self._run.lock:
+            self._run.outcome.failed.add(urn)
+        return resource_pb2.ReadResourceResponse(urn=urn, result=resource_pb2.FAIL)
 
     # -- functions
 

@@ -145,7 +145,7 @@ def _finish_outputs(deployment: Deployment) -> None:
     if root is None or deployment.stack_outputs is None:
         return
     new = deployment.stack_outputs
-    deployment.set_outputs(root, {**root.outputs, **new} if deployment.failed else new)
+    deployment.set_outputs(root, {**root.outputs, **deployment.known(new)} if deployment.failed else new)
 
 
 def _drop_settled(deployment: Deployment) -> None:

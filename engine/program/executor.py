@@ -70,18 +70,19 @@ def _run(program: str, parallel: int) -> int:
 
 
 def _users_frames(error: BaseException, program: str) -> str:
-    """The traceback from the first frame inside the program's folder on."""
-    folder = str(Path(program).resolve())
-    folder = str(Path(folder).parent) if folder.endswith(".py") else folder
-    # Names such as <frozen runpy> are no paths, and would resolve to one in this folder.
+    """The traceback from the first frame inside the program's folder on; without one, where it was raised."""
+    path = Path(program).resolve()
+    folder = path.parent if path.suffix == ".py" else path
     frames = traceback.extract_tb(error.__traceback__)
-    paths = [
-        frame.filename if frame.filename[0] == "<" else str(Path(frame.filename).resolve())
-        for frame in frames
-    ]
-    first = next((i for i, path in enumerate(paths) if path.startswith(folder)), 0)
+    first = next((i for i, frame in enumerate(frames) if _is_users(frame.filename, folder)), -1)
     lines = traceback.format_list(frames[first:]) if frames else []
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+
+
+def _is_users(name: str, folder: Path) -> bool:
+    """Whether a frame is of the program itself: not <frozen runpy>, not of a virtual environment in its folder."""
+    path = Path(name).resolve()
+    return name[0] != "<" and path.is_relative_to(folder) and "site-packages" not in path.parts
 
 
 if __name__ == "__main__":

@@ -26,6 +26,11 @@ NAMESPACES = ("--mount", "--net", "--pid")
 COMMANDS = ("unshare", "nsenter", "dockerd", "docker-registry", "iptables-save", "ip")
 FIRST_PROCESS = f"""
 import os, subprocess, time
+# Copies of the outside's mounts would vanish from the census when the outside removes their folders (a chroot that is
+# being built). The namespace is private: detaching them here changes nothing there.
+for line in reversed(open("/proc/self/mounts").readlines()):
+    if line.split(" ")[1].startswith(tuple(folder + "/" for folder in {FOLDERS!r})):
+        subprocess.run(["umount", "--lazy", line.split(" ")[1]], check=True)
 for folder in {FOLDERS!r}:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

@@ -120,6 +120,15 @@ def test_lock_names_its_holder(home: Path) -> None:
         pass
 
 
+def test_two_cannot_hold_the_lock() -> None:
+    """While one `up` holds it, another waits in vain; afterwards it is free."""
+    with lock.held(seconds=0.01), pytest.raises(HostError, match=r"host\.lock"), lock.held(seconds=0.01):
+        pass
+
+    with lock.held(seconds=0.01):
+        pass
+
+
 def test_a_failed_command_shows_its_last_lines() -> None:
     """The message has the command, the exit code and the end of its output."""
     with pytest.raises(HostError, match=r"(?s)exit code 3.*line 30") as caught:

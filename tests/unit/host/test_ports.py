@@ -29,6 +29,14 @@ def test_owner(proc: Proc) -> None:
     assert ports.owner(5001, proc.root) is None
 
 
+def test_a_connection_is_no_listener(proc: Proc) -> None:
+    """A port that is only somebody's end of a connection is free."""
+    (proc.root / "net").mkdir()
+    (proc.root / "net/tcp").write_text(HEAD + row("0100007F:1388", "01", 41))
+
+    assert not ports.taken(5000, proc.root)
+
+
 def test_owner_out_of_sight(proc: Proc) -> None:
     """A listener on IPv6 whose process cannot be seen is still a taken port."""
     (proc.root / "net").mkdir()
