@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from host import places, processes, run
+from host import processes, run
 from host.errors import HostError
+from substrates import places
 
 Say = Callable[[str], None]
 PAUSE = 0.02

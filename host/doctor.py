@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from host import cgroups, parts, places, run
+from host import cgroups, parts, run
 from host.errors import Unavailable
+from substrates import places
 
 FREE_WANTED = 5 * 2**30  # a full root file system, its image in the registry and in Docker, and a VM's disk
 State = Literal["ok", "absent", "missing"]

@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from host import places
 from host.errors import HostError
+from substrates import places
 
 PAUSE = 0.1
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from host import places
 from host.errors import HostError
+from substrates import places
 
 Entry = dict[str, Any]
 

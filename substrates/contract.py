@@ -17,9 +17,12 @@ it does not have, and the time goes to the next one.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from substrates.errors import Refused
 
 MILESTONES = ("requested", "accepted", "sandboxed", "kernel", "init", "service", "listening", "answered")
 BOOT_PREFIX = "vmlab-boot-"
@@ -47,7 +50,7 @@ class Request:
     path: str
     nonce: str
     echoed: bool
-    seconds: float = 60.0
+    seconds: float = field(default_factory=lambda: answer_seconds())
 
     @property
     def expected(self) -> str:
@@ -91,6 +94,18 @@ class Footprint:
     cgroup_bytes: int | None
     cpu_seconds: float
     disk_instance_bytes: int
+
+
+def answer_seconds() -> float:
+    """How long a service may take to its first valid answer: VMLAB_TIMEOUT, else a minute."""
+    text = os.environ.get("VMLAB_TIMEOUT") or "60"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise Refused(f"VMLAB_TIMEOUT must be a number of seconds above 0, not {text!r}")
+    return seconds
 
 
 def service_stamps(log: str) -> dict[str, int]:

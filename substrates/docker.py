@@ -25,6 +25,7 @@ from substrates.probe import first_answer
 
 KIND = "docker"
 LABEL = "vmlab.stack"
+OURS = ("vmlab/", "boot/")  # how the label's value begins: <project>/<stack>, or boot/<copy>
 
 
 @dataclass(frozen=True)
@@ -222,18 +223,24 @@ def _remove(container: str) -> None:
 
 
 def _labelled() -> Iterator[tuple[str, str, Callable[[], object]]]:
-    """What is ours, in the order in which it can be removed, and how."""
-    api, ours = _api(), {"label": LABEL}
-    for found in api.containers(all=True, filters=ours):
+    """What is ours, in the order in which it can be removed, and how.
+
+    The docker provider labels other programs' things as well; ours are those of the project and the copies."""
+    api, labelled = _api(), {"label": LABEL}
+    for found in filter(_is_ours, api.containers(all=True, filters=labelled)):
         name = found["Names"][0].lstrip("/")
         yield "container", name, partial(api.remove_container, found["Id"], v=True, force=True)
-    for found in api.networks(filters=ours):
+    for found in filter(_is_ours, api.networks(filters=labelled)):
         yield "network", found["Name"], partial(api.remove_network, found["Id"])
-    for found in api.volumes(filters=ours)["Volumes"] or []:
+    for found in filter(_is_ours, api.volumes(filters=labelled)["Volumes"] or []):
         yield "volume", found["Name"], partial(api.remove_volume, found["Name"], force=True)
-    for found in api.images(filters=ours):
+    for found in filter(_is_ours, api.images(filters=labelled)):
         name = (found["RepoTags"] or found["RepoDigests"] or [found["Id"]])[0]
         yield "image", name, partial(api.remove_image, found["Id"], force=True)
+
+
+def _is_ours(found: dict[str, Any]) -> bool:
+    return str((found.get("Labels") or {}).get(LABEL)).startswith(OURS)
 
 
 def _helpers(main: int, port: int) -> list[int]:

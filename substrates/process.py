@@ -21,7 +21,7 @@ from typing import Any
 
 from substrates import artifact as artifacts
 from substrates import places, procfs
-from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, service_stamps
+from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, answer_seconds, service_stamps
 from substrates.errors import NeverAnswered, SubstrateError
 from substrates.probe import first_answer
 from substrates.run import launch
@@ -77,10 +77,10 @@ def start(definition: Definition) -> Handle:
 
 def _launched(definition: Definition) -> Handle:
     directory, data = _directory(definition.name), Path(definition.data)
-    child = launch(
+    pid = launch(
         _command(definition), environment=_environment(definition), directory=data, log=directory / "log"
     )
-    process = procfs.find(child.pid)
+    process = procfs.find(pid)
     if process is None:
         raise SubstrateError(f"{definition.name} ended at once:\n" + "\n".join(log_tail(directory / "log")))
     handle = Handle(definition, process, str(directory))
@@ -103,8 +103,9 @@ def _prepared(definition: Definition) -> Definition:
     return fresh
 
 
-def wait(handle: Handle, seconds: float = 30.0) -> None:
+def wait(handle: Handle) -> None:
     """Wait until it answers its health path; NeverAnswered with the end of its log."""
+    seconds = answer_seconds()
     deadline = time.monotonic_ns() + int(seconds * 1e9)
     step = time.monotonic_ns() + int(0.2e9)
     while time.monotonic_ns() < deadline and handle.process.lives():

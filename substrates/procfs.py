@@ -152,10 +152,18 @@ def _listening(table: Path, port: int) -> set[str]:
 
 
 def _sockets(directory: Path) -> set[str]:
+    """What a process has open; one that it closes meanwhile does not hide the others."""
+    found: set[str] = set()
     try:
-        return {str(entry.readlink()) for entry in directory.iterdir()}
+        entries = list(directory.iterdir())
     except OSError:
-        return set()
+        return found
+    for entry in entries:
+        try:
+            found.add(str(entry.readlink()))
+        except OSError:
+            continue
+    return found
 
 
 def _stat(pid: int) -> list[str] | None:

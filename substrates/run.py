@@ -10,6 +10,9 @@ from pathlib import Path
 
 from substrates.errors import SubstrateError
 
+# A Popen that is dropped while its child lives warns; who started the child reaps it by its pid.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
 
 def run(command: Sequence[str], *, timeout_seconds: float = 60.0, input_text: str | None = None) -> str:
     """The output of a command that ends; SubstrateError with its last lines when it fails."""
@@ -34,10 +37,10 @@ def run(command: Sequence[str], *, timeout_seconds: float = 60.0, input_text: st
 
 def launch(
     command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
-) -> subprocess.Popen[bytes]:
-    """Start a command that stays, in a session of its own, with its output in `log`. It outlives this process."""
+) -> int:
+    """Start a command that stays, in a session of its own, with its output in `log`; its pid. It outlives this process."""
     with log.open("ab") as file:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             command,
             env=dict(environment),
             cwd=directory,
@@ -46,6 +49,8 @@ def launch(
             stderr=file,
             start_new_session=True,
         )
+    _children[child.pid] = child
+    return child.pid
 
 
 def attached(command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> int:

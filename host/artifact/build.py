@@ -1,177 +1,218 @@
-"""Building the artifact once: every variant, the image, and the index that `substrates.artifact` reads.
+"""Building the artifact once: every variant, the images, and the index that `substrates.artifact` reads.
 
 The cache is keyed by the definition, the service's files, the versions that apt would install, and the recipe's own code. A
-build happens in a folder of its own that is renamed when it is whole; what a killed build left is removed.
+build happens in a folder of its own that is renamed when it is whole; what a killed build left is removed. Where
+nothing can be fetched, what was built before from the same definition is used. Left out: removing images from the registry.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-import os
 import shutil
-import tarfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from host import run
-from host.artifact import image, manifest, rootfs
+from host.artifact import apt, image, null, rootfs
+from host.artifact import index as indexes
 from host.artifact.definition import Definition, read
-from host.errors import HostError
+from host.artifact.index import REGISTRY, Index
+from host.errors import HostError, WrongUse
 from substrates import places
 
-REGISTRY = "127.0.0.1:5000"
 OURS = Path(__file__).resolve().parents[2] / "service" / "service.toml"
-_NULL = Path(__file__).resolve().parents[2] / "service" / "null.c"
-_LIBRARIES = [f"{place}/{cpu}-linux-gnu" for cpu in ("x86_64", "aarch64") for place in ("lib", "usr/lib")]
-# By their real paths: the links in /lib64 and /lib are absolute and would lead to the host's own loader.
-_LOADERS = [f"{folder}/ld-linux-{cpu}" for folder in _LIBRARIES for cpu in ("x86-64.so.2", "aarch64.so.1")]
+KEPT = 3
+_UNFINISHED = ".building-"
 Say = Callable[[str], None]
 
 
-def build(path: Path, say: Say) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Plan:
+    """What would be built, and where it belongs."""
+
+    definition: Definition
+    folder: Path
+    status: Path
+    packages: dict[str, dict[str, str]]
+
+
+def build(path: Path, say: Say, registry: str = REGISTRY) -> Index:
     """The index of the artifact that a service.toml describes; built when it is not there yet, pushed if need be."""
     definition = read(path)
-    base = places.cache() / "artifact"
-    base.mkdir(parents=True, exist_ok=True)
-    folder = base / _key(definition)
-    if not (folder / "index.json").exists():
-        _make(definition, folder, say)
-    index = json.loads((folder / "index.json").read_text())
-    _push(definition, folder, index)
-    _write(base / f"{definition.name}.json", index)
-    return dict(index)
+    base = _base()
+    with _alone(base):
+        index = _current(definition, base, say)
+        indexes.write(base / f"{definition.name}.json", index)
+    for one in indexes.images(definition, index).values():
+        if image.push(one, registry):
+            say(f"artifact: pushed {registry}/{one.name}")
+    return index
 
 
 def is_built(path: Path = OURS) -> bool:
     """Whether the artifact of this definition is in the cache as it would be built now."""
     definition = read(path)
-    folder = places.cache() / "artifact" / _key(definition)
-    return (folder / "index.json").exists() and (folder.parent / f"{definition.name}.json").exists()
+    try:
+        folder = _plan(definition, _base()).folder
+    except WrongUse:
+        raise
+    except HostError:
+        return _kept(definition, _base()) is not None
+    return indexes.read(folder) is not None and (_base() / f"{definition.name}.json").exists()
 
 
-def _make(definition: Definition, folder: Path, say: Say) -> None:
-    fresh = folder.with_suffix(".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o755)
-    for name, guest in (("slim", False), ("full", True)):
-        say(f"artifact: making {name} of {definition.name}")
-        rootfs.build(definition, fresh / f"{name}.tar", guest=guest)
-    _extract(fresh / "slim.tar", fresh / "slim")
-    _check_command(definition, fresh / "slim")
-    _compile_null(fresh)
-    shutil.rmtree(folder, ignore_errors=True)
-    index = _index(definition, fresh, folder)
-    _write(fresh / "index.json", index)
-    fresh.rename(folder)
+def is_pushed(path: Path = OURS, registry: str = REGISTRY) -> bool:
+    """Whether the registry has the images of what was built; HostError if no registry answers."""
+    definition = read(path)
+    index = json.loads((_base() / f"{definition.name}.json").read_text())
+    variants = [v for v in index["variants"].values() if "image" in v]
+    found = image.Registry(registry)
+    names = [v["image"].removeprefix(f"{REGISTRY}/").rpartition(":") for v in variants]
+    return all(found.digest(n[0], n[2]) == v["image_digest"] for n, v in zip(names, variants, strict=True))
 
 
-def _extract(tar: Path, target: Path) -> None:
-    with tarfile.open(tar) as archive:
-        archive.extractall(
-            target, filter="fully_trusted"
-        )  # ours, and device nodes and owners must stay as they are
+def _current(definition: Definition, base: Path, say: Say) -> Index:
+    """From the cache, else built; without a network the last one that was built from the same definition."""
+    try:
+        return _cached_or_built(definition, base, say)
+    except WrongUse:
+        raise
+    except HostError as error:
+        kept = _kept(definition, base)
+        if kept is None:
+            raise
+        say(f"artifact: {definition.name}: {str(error).splitlines()[0]}; using what was built before")
+        return kept
 
 
-def _check_command(definition: Definition, root: Path) -> None:
-    program = definition.command[0].replace("{root}/", "")
-    if not (root / program).exists():
-        raise HostError(
-            f"{definition.path}: the command's program /{program} is in none of the packages "
-            f"{', '.join(definition.packages)}"
-        )
+def _cached_or_built(definition: Definition, base: Path, say: Say) -> Index:
+    if not apt.have_lists():
+        say("artifact: fetching the package lists")
+        apt.fetch_lists()
+    plan = _plan(definition, base)
+    if (found := indexes.read(plan.folder)) is not None:
+        say(f"artifact: {definition.name} is cached")
+        return found
+    try:
+        return _built(plan, say)
+    except WrongUse:
+        raise
+    except HostError as error:
+        # Mirrors drop superseded versions, so lists that look young can name files that are gone.
+        say(f"artifact: {str(error).splitlines()[-1].strip()}; fetching the package lists and trying again")
+        apt.fetch_lists()
+        return _built(_plan(definition, base), say)
 
 
-def _compile_null(folder: Path) -> None:
-    """The floor: one static binary. `--build-id=none` and no debug data, so that it is the same each time."""
-    (folder / "null").mkdir()
-    flags = ["-static", "-Os", "-s", "-Wl,--build-id=none", "-Wall", "-Werror"]
-    run.run(["gcc", *flags, "-o", str(folder / "null" / "null"), str(_NULL)], timeout=60)
-    with tarfile.open(folder / "null.tar", "w", format=tarfile.GNU_FORMAT) as archive:
-        entry = archive.gettarinfo(folder / "null" / "null", "null")
-        entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname, entry.mode = (
-            rootfs.SECONDS,
-            0,
-            0,
-            "",
-            "",
-            0o755,
-        )
-        with (folder / "null" / "null").open("rb") as file:
-            archive.addfile(entry, file)
-
-
-def _index(definition: Definition, fresh: Path, folder: Path) -> dict[str, Any]:
-    digest, tree_bytes = manifest.digest(fresh / "slim.tar", definition)
-    variants = {}
-    for name in ("slim", "full", "null"):
-        tar = fresh / f"{name}.tar"
-        sums = {
-            "tar": str(folder / tar.name),
-            "tar_sha256": manifest.file_sha256(tar),
-            "tar_bytes": tar.stat().st_size,
-        }
-        variants[name] = sums
-    variants["slim"]["tree_bytes"] = tree_bytes
-    root = fresh / "slim"
-    return {
-        "name": definition.name,
-        "version": definition.version,
-        "artifact": digest,
-        "command": definition.command,
-        "port": definition.port,
-        "health": definition.health,
-        "echoes_nonce": definition.echoes_nonce,
-        "environment": definition.environment,
-        "root": str(folder / "slim"),
-        "loader": next(name for name in _LOADERS if (root / name).exists()),
-        "library_path": [name for name in _LIBRARIES if (root / name).is_dir()],
-        "variants": variants,
+def _plan(definition: Definition, base: Path) -> _Plan:
+    resolved = base / "resolved"
+    resolved.mkdir(parents=True, exist_ok=True)
+    status, nothing = resolved / f"{definition.name}.status", resolved / "empty.status"
+    apt.write_status(status, definition.packages, definition.without)
+    nothing.write_text("")
+    full = [*definition.packages, *rootfs.GUEST_RESOLVED]
+    packages = {
+        "slim": apt.versions(definition.packages, status, resolved, definition.path),
+        "full": apt.versions(full, nothing, resolved, definition.path),
     }
+    key = hashlib.sha256(f"{_origin(definition)}{_recipe()}{json.dumps(packages)}".encode()).hexdigest()[:16]
+    return _Plan(definition, base / key, status, packages)
 
 
-def _push(definition: Definition, folder: Path, index: dict[str, Any]) -> None:
-    """Both images; the registry says at once when it has them."""
-    inside = [word.replace("{root}", "") for word in definition.command]
-    for variant, repository, command in (
-        ("slim", f"vmlab/{definition.name}", inside),
-        ("null", "vmlab/null", ["/null"]),
-    ):
-        pushed = image.push(definition, folder / f"{variant}.tar", repository, REGISTRY, command)
-        found = {"image": pushed.name, "image_digest": pushed.digest, "image_id": pushed.id}
-        index["variants"][variant] |= found
+def _built(plan: _Plan, say: Say) -> Index:
+    base = plan.folder.parent
+    for left in (*base.glob(f"{_UNFINISHED}*"), *([plan.folder] if plan.folder.exists() else [])):
+        say(f"artifact: removing {left.name}, which an interrupted build left")
+        shutil.rmtree(left)
+    fresh = base / f"{_UNFINISHED}{plan.folder.name}"
+    fresh.mkdir(mode=0o755)
+    try:
+        index = _make(plan, fresh, say)
+    except HostError:
+        shutil.rmtree(fresh)
+        raise
+    fresh.rename(plan.folder)
+    _forget_old(base, plan.definition.name, say)
+    return index
 
 
-def _key(definition: Definition) -> str:
-    """What the result depends on. Without a network apt still knows the candidates of its last lists."""
-    parts = [definition.path.read_bytes(), _NULL.read_bytes()]
-    parts += [source.read_bytes() for _, source in sorted(definition.files.items())]
-    parts += [Path(module).read_bytes() for module in (rootfs.__file__, manifest.__file__, __file__)]
-    policy = run.run(
-        ["apt-cache", "policy", *sorted({*definition.packages, *rootfs.GUEST_PACKAGES})], timeout=60
-    )
-    candidates = [
-        line.strip() for line in policy.splitlines() if not line.startswith(" ") or "Candidate:" in line
-    ]
-    if any(line == "Candidate: (none)" for line in candidates):
-        raise _no_candidate(definition, candidates)
-    unknown = [name for name in definition.packages if f"{name}:" not in candidates]
-    if unknown:
-        raise _no_candidate(definition, unknown)
-    parts.append("\n".join(candidates).encode())
-    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+def _forget_old(base: Path, name: str, say: Say) -> None:
+    """A build is 200 MB. The last ones stay, because a running process may stand on their tree."""
+    found = [index for path in base.glob(f"*/{indexes.FILE}") if (index := indexes.read(path.parent))]
+    same = sorted((i for i in found if i["name"] == name), key=lambda i: int(i.get("made", 0)), reverse=True)
+    for index in same[KEPT:]:
+        folder = Path(index["root"]).parent
+        say(f"artifact: removing {folder.name}, an old build of {name}")
+        shutil.rmtree(folder)
 
 
-def _no_candidate(definition: Definition, names: list[str]) -> HostError:
-    from host.errors import WrongUse
+def _make(plan: _Plan, fresh: Path, say: Say) -> Index:
+    """The trees first, so that a wrong command is known before the slow one is made."""
+    definition = plan.definition
+    with _timed(f"artifact: {definition.name}: slim", say):
+        rootfs.build_slim(definition, fresh / "slim", plan.status)
+    indexes.check_command(definition, fresh / "slim")
+    null.build(fresh / "null")
+    with _timed(f"artifact: {definition.name}: full", say):
+        installed = rootfs.build_full(definition, fresh / "full", list(plan.packages["slim"]))
+    with _timed(f"artifact: {definition.name}: packed", say):
+        index = indexes.describe(definition, fresh, {**plan.packages, "full": installed})
+        indexes.add_images(definition, index)
+        shutil.rmtree(fresh / "full")
+    index = indexes.moved(index, fresh, plan.folder) | {"origin": _origin(definition), "made": time.time_ns()}
+    indexes.write(fresh / indexes.FILE, index)
+    return index
 
-    wanted = [n for n in definition.packages if n in names or f"{n}:" in names]
-    return WrongUse(f"{definition.path}: packages: Debian has no package {', '.join(wanted) or names[0]}")
+
+def _kept(definition: Definition, base: Path) -> Index | None:
+    """The last whole build of the same definition and files, whichever versions its packages have."""
+    found = [index for path in base.glob(f"*/{indexes.FILE}") if (index := indexes.read(path.parent))]
+    same = [index for index in found if index.get("origin") == _origin(definition)]
+    return max(same, key=lambda index: int(index["made"]), default=None)
 
 
-def _write(path: Path, index: dict[str, Any]) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(index, indent=1) + "\n")
-    fresh.chmod(0o644)
-    fresh.rename(path)
+def _origin(definition: Definition) -> str:
+    """The definition and its files; the names on this machine do not count."""
+    parts = [definition.path.read_bytes(), null.SOURCE.read_bytes()]
+    for target, source in sorted(definition.files.items()):
+        parts += [target.encode(), source.read_bytes(), str(source.stat().st_mode & 0o100).encode()]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _recipe() -> str:
+    """The code that makes the trees; what it makes changes when it does."""
+    modules = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()
+
+
+def _base() -> Path:
+    folder = places.cache() / "artifact"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """One build at a time; the lock goes with the process."""
+    deadline = time.monotonic() + 2 * rootfs.BUILD_SECONDS
+    with (base / ".lock").open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise HostError(f"{base / '.lock'}: held by another build") from None
+                time.sleep(0.05)
+        yield
+
+
+@contextmanager
+def _timed(what: str, say: Say) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    say(f"{what} ({time.monotonic() - started:.1f} s)")

@@ -1,12 +1,12 @@
-"""The image of a tree: config, layer and manifest written here, pushed to the loopback registry over its HTTP API.
+"""The image of a tree: config and manifest written here, pushed to the loopback registry over its HTTP API.
 
 A `docker build` of the same tar gives another id each time, because it writes the time into the config. Here everything is
-fixed, so the same tree is the same image id on every machine. Left out: registries that want a password or TLS.
+fixed, and the layer is the tar itself: compressed bytes would depend on the library's version, and loopback gains
+nothing by them. So the same tree is the same image id on every machine. Left out: registries with a password or TLS.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.client
 import json
@@ -15,124 +15,148 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from host.artifact.contents import USER
 from host.artifact.definition import Definition
 from host.artifact.manifest import file_sha256
 from host.errors import HostError
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
-LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-CREATED = "2023-11-14T22:13:20Z"  # rootfs.SECONDS
+LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+CREATED = "2023-11-14T22:13:20Z"  # tree.SECONDS
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Image:
-    """A pushed image: its name, the digest of its manifest, and its id (the digest of its config)."""
+    """All that makes an image. `digest` is its manifest's, `id` its config's."""
 
-    name: str
-    digest: str
-    id: str
+    repository: str
+    tar: Path
+    layer: str
+    config: bytes
+    manifest: bytes
+
+    @property
+    def digest(self) -> str:
+        """What it is pulled by."""
+        return _digest(self.manifest)
+
+    @property
+    def id(self) -> str:
+        """What Docker calls it once it is there."""
+        return _digest(self.config)
+
+    @property
+    def name(self) -> str:
+        """Repository and tag."""
+        return f"{self.repository}:{self.id.removeprefix('sha256:')[:12]}"
 
 
-def push(definition: Definition, tar: Path, repository: str, registry: str, entrypoint: list[str]) -> Image:
-    """Push the tree as an image; what the registry has already is not sent again."""
-    layer = _compressed(tar)
-    config = _config(definition, file_sha256(tar), entrypoint)
+def describe(definition: Definition, tar: Path) -> Image:
+    """The image of a tree; nothing is sent."""
+    layer = f"sha256:{file_sha256(tar)}"
+    config = _json(_config(definition, layer))
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": CONFIG, "size": len(config), "digest": _digest(config)},
-        "layers": [
-            {"mediaType": LAYER, "size": layer.stat().st_size, "digest": f"sha256:{file_sha256(layer)}"}
-        ],
+        "layers": [{"mediaType": LAYER, "size": tar.stat().st_size, "digest": layer}],
     }
-    text = json.dumps(manifest, sort_keys=True).encode()
-    tag = _digest(config).removeprefix("sha256:")[:12]
-    client = _Registry(registry, repository)
-    client.blob(_digest(config), config)
-    client.blob(manifest["layers"][0]["digest"], layer.read_bytes())  # type: ignore[index]
-    client.manifest(tag, text)
-    return Image(f"{registry}/{repository}:{tag}", _digest(text), _digest(config))
+    return Image(f"vmlab/{definition.name}", tar, layer, config, _json(manifest))
 
 
-def _config(definition: Definition, diff_id: str, entrypoint: list[str]) -> bytes:
-    members: dict[str, Any] = {
+def push(image: Image, address: str) -> bool:
+    """Send what the registry has not; whether that was anything."""
+    registry = Registry(address)
+    tag = image.name.rpartition(":")[2]
+    if registry.digest(image.repository, tag) == image.digest:
+        return False
+    registry.put_blob(image.repository, image.id, image.config)
+    registry.put_blob(image.repository, image.layer, image.tar)
+    registry.put_manifest(image.repository, tag, image.manifest)
+    return True
+
+
+class Registry:
+    """The few calls of the distribution API that a push is made of."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def digest(self, repository: str, tag: str) -> str:
+        """The digest of what is under a tag; empty if nothing is."""
+        path = f"/v2/{repository}/manifests/{tag}"
+        status, headers = self._call("HEAD", path, headers={"Accept": MANIFEST})
+        return headers.get("Docker-Content-Digest", "") if status == http.client.OK else ""
+
+    def put_blob(self, repository: str, digest: str, content: bytes | Path) -> None:
+        """Upload a blob unless it is there."""
+        if self._call("HEAD", f"/v2/{repository}/blobs/{digest}")[0] == http.client.OK:
+            return
+        headers = self._done(http.client.ACCEPTED, "POST", f"/v2/{repository}/blobs/uploads/")
+        place = headers["Location"].removeprefix(f"http://{self._address}")
+        path = f"{place}{'&' if '?' in place else '?'}digest={digest}"
+        self._done(http.client.CREATED, "PUT", path, content, "application/octet-stream")
+
+    def put_manifest(self, repository: str, tag: str, content: bytes) -> None:
+        """Put a manifest under a tag."""
+        self._done(http.client.CREATED, "PUT", f"/v2/{repository}/manifests/{tag}", content, MANIFEST)
+
+    def _done(
+        self, wanted: int, method: str, path: str, content: bytes | Path = b"", kind: str = ""
+    ) -> dict[str, str]:
+        headers = {"Content-Type": kind} if kind else {}
+        status, answered = self._call(method, path, content, headers)
+        if status != wanted:
+            raise HostError(f"the registry at {self._address} answered {status} to {method} {path}")
+        return answered
+
+    def _call(
+        self, method: str, path: str, content: bytes | Path = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str]]:
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        connection = http.client.HTTPConnection(self._address, timeout=60, blocksize=_PIECE)
+        try:
+            more = {"Content-Length": str(size)} if method != "HEAD" else {}
+            if isinstance(content, Path):
+                with content.open("rb") as body:
+                    connection.request(method, path, body, {**(headers or {}), **more})
+            else:
+                connection.request(method, path, content or None, {**(headers or {}), **more})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, dict(answer.getheaders())
+        except (OSError, http.client.HTTPException) as error:
+            fix = "vmlab host up registry artifact"
+            raise HostError(f"no registry answers at {self._address} ({error})\n  next: {fix}") from None
+        finally:
+            connection.close()
+
+
+def _config(definition: Definition, layer: str) -> dict[str, Any]:
+    settings = {"PATH": "/usr/sbin:/usr/bin", "PORT": str(definition.port), **definition.environment}
+    return {
         "architecture": _MACHINES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "created": CREATED,
         "config": {
-            "User": "65532:65532",
-            "Env": ["PATH=/usr/bin:/bin", *(f"{k}={v}" for k, v in sorted(definition.environment.items()))],
-            "Entrypoint": entrypoint,
+            "User": f"{USER}:{USER}",
+            "WorkingDir": "/",
+            "Env": [f"{name}={value}" for name, value in sorted(settings.items())],
+            "Entrypoint": definition.command_inside(),
             "ExposedPorts": {f"{definition.port}/tcp": {}},
             "Labels": {"vmlab.artifact": definition.name},
         },
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
+        "rootfs": {"type": "layers", "diff_ids": [layer]},
         "history": [{"created": CREATED, "created_by": "vmlab"}],
     }
-    return json.dumps(members, sort_keys=True).encode()
 
 
-def _compressed(tar: Path) -> Path:
-    """The layer; without a time in its header, so that it is the same bytes each time."""
-    path = tar.with_suffix(".tar.gz")
-    if not path.exists():
-        fresh = path.with_suffix(".new")
-        with fresh.open("wb") as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
-            packed.write(tar.read_bytes())
-        fresh.rename(path)
-    return path
+def _json(members: dict[str, Any]) -> bytes:
+    return json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-class _Registry:
-    """One repository of a registry."""
-
-    def __init__(self, address: str, repository: str) -> None:
-        self._address = address
-        self._base = f"/v2/{repository}"
-
-    def blob(self, digest: str, data: bytes) -> None:
-        """Upload a blob unless it is there."""
-        if self._call("HEAD", f"{self._base}/blobs/{digest}")[0] == 200:
-            return
-        _, headers, _ = self._call("POST", f"{self._base}/blobs/uploads/")
-        place = headers.get("Location", "")
-        place = place.removeprefix(f"http://{self._address}")
-        self._expect(
-            201,
-            "PUT",
-            f"{place}{'&' if '?' in place else '?'}digest={digest}",
-            data,
-            "application/octet-stream",
-        )
-
-    def manifest(self, tag: str, data: bytes) -> None:
-        """Put the manifest under a tag."""
-        self._expect(201, "PUT", f"{self._base}/manifests/{tag}", data, MANIFEST)
-
-    def _expect(self, wanted: int, method: str, path: str, data: bytes, kind: str) -> None:
-        status, _, body = self._call(method, path, data, kind)
-        if status != wanted:
-            raise HostError(
-                f"the registry at {self._address} answered {status} to {method}: {body[:200].decode()}"
-            )
-
-    def _call(
-        self, method: str, path: str, data: bytes = b"", kind: str = ""
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(self._address, timeout=120)
-        try:
-            connection.request(method, path, data or None, {"Content-Type": kind} if kind else {})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        except OSError as error:
-            raise HostError(
-                f"cannot reach the registry at {self._address} ({error}); vmlab host up registry"
-            ) from None
-        finally:
-            connection.close()

@@ -1,4 +1,8 @@
-"""The artifact: the root file system with the service in it, built once, and its image in the loopback registry."""
+"""The artifact: the root file system with the service in it, built once, and its images in the loopback registry.
+
+Nothing runs: "running" means that the cache has what would be built now, and the registry its images. Left out: other
+services than ours, which `host.artifact.build.build` makes from their service.toml.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +33,18 @@ def needs() -> None:
 
 
 def status() -> Status:
+    fix = "vmlab host up artifact"
     try:
-        built = build.is_built()
+        if not build.is_built():
+            return Status(NAME, "missing", False, "not built yet", fix)
     except HostError as error:
-        return Status(NAME, "missing", False, str(error).splitlines()[0], "vmlab host up artifact")
-    if built:
-        return Status(NAME, "running", False, "built, in the cache")
-    return Status(NAME, "missing", False, "not built yet", "vmlab host up artifact")
+        return Status(NAME, "missing", False, str(error).splitlines()[0], fix)
+    try:
+        if build.is_pushed():
+            return Status(NAME, "running", False, "built, and its images are in the registry")
+    except HostError as error:
+        return Status(NAME, "stopped", False, f"built; {str(error).splitlines()[0]}", f"{fix} registry")
+    return Status(NAME, "stopped", False, "built; its images are not in the registry", fix)
 
 
 def up(say: Say) -> None:
@@ -46,4 +55,4 @@ def up(say: Say) -> None:
 
 def down(say: Say, *, force: bool = False) -> None:
     del force  # nothing runs
-    say("artifact: stays as a cache")
+    say("artifact: the trees and the images stay as a cache")

@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from host import packages, places, ports, record, run
+from host import packages, ports, record, run
 from host.daemon import Daemon
 from host.errors import HostError
 from host.packages import Package
 from host.parts.status import Status
+from substrates import places
 
 NAME = "registry"
 PACKAGES: tuple[Package, ...] = (Package("docker-registry", "docker-registry"),)

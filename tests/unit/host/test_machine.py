@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from host import cgroups, lock, places, record, run, systemd
+from host import cgroups, lock, record, run, systemd
 from host.errors import HostError, Unavailable, WrongUse
+from substrates import places
 from tests.unit.host.conftest import Runner
 
 # Lines of /proc/self/mounts: Debian 12 under systemd; the same with systemd.unified_cgroup_hierarchy=0; a micro-VM
