@@ -30,6 +30,8 @@ USER = 65532  # "nonroot" of the distroless images: no account of the host has i
 KIND = "process"
 LIMITS = ["prlimit", "--nofile=1024:1024", "--nproc=256:256", "--core=0:0"]
 STOP_SECONDS = 10.0
+MARK = "VMLAB_COPY"  # in the environment: by it a process is found whose starter was killed before it could note the pid
+UNKNOWN = procfs.Process(0, 0)
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def _prepared(definition: Definition) -> Definition:
     directory = _directory(definition.name)
     data = Path(definition.data or directory / "data")
     _make(directory, 0o755)
-    _make(data, 0o700, owner=True)
     fresh = replace(definition, data=str(data))
+    _write(Handle(fresh, UNKNOWN, str(directory)))  # first of all, so that a kill from here on leaves a trace
+    _make(data, 0o700, owner=True)
     _render(fresh)
     return fresh
 
@@ -192,6 +195,8 @@ def remove_labelled() -> None:
     for name in names():
         if handle := find(name):
             destroy(handle)
+        else:  # killed while it was made
+            shutil.rmtree(_directory(name), ignore_errors=True)
 
 
 # -- find and read back
@@ -204,12 +209,15 @@ def find(name: str) -> Handle | None:
         raw = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    return Handle(Definition(**raw["definition"]), procfs.Process(**raw["process"]), str(path.parent))
+    process = procfs.Process(**raw["process"])
+    if process == UNKNOWN:
+        process = next(iter(procfs.by_environment(MARK, str(path.parent))), UNKNOWN)
+    return Handle(Definition(**raw["definition"]), process, str(path.parent))
 
 
 def names() -> list[str]:
     """Every copy on record."""
-    return sorted(path.parent.name for path in _root().glob("*/spec.json"))
+    return sorted(path.name for path in _root().glob("*"))
 
 
 def limits(instance: dict[str, Any]) -> dict[str, float | int | bool]:
@@ -273,7 +281,12 @@ def _render(definition: Definition) -> None:
 
 
 def _environment(definition: Definition) -> dict[str, str]:
-    given = {"PORT": str(definition.port), "BIND": "127.0.0.1", "DATA_DIR": definition.data}
+    given = {
+        "PORT": str(definition.port),
+        "BIND": "127.0.0.1",
+        "DATA_DIR": definition.data,
+        MARK: str(_directory(definition.name)),
+    }
     secret = {"SECRET_FILE": definition.secret_file} if definition.secret_file else {}
     return {"PATH": "/usr/bin:/bin", **definition.environment, **given, **secret}
 

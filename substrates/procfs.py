@@ -76,6 +76,19 @@ def by_command(*words: str) -> list[int]:
     return found
 
 
+def by_environment(name: str, value: str) -> list[Process]:
+    """Processes that were started with this variable, the oldest first."""
+    wanted, found = f"{name}={value}".encode(), []
+    for entry in PROC.iterdir():
+        try:
+            started_so = entry.name.isdigit() and wanted in (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if started_so and (process := find(int(entry.name))):
+            found.append(process)
+    return sorted(found, key=lambda process: process.start_ticks)
+
+
 def memory_cgroups(pid: int) -> list[Path]:
     """Files that may hold the memory use of a process's cgroup: v1's, then v2's."""
     found = []

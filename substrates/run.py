@@ -35,9 +35,7 @@ def run(command: Sequence[str], *, timeout_seconds: float = 60.0, input_text: st
     return done.stdout
 
 
-def launch(
-    command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
-) -> int:
+def launch(command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path) -> int:
     """Start a command that stays, in a session of its own, with its output in `log`; its pid. It outlives this process."""
     with log.open("ab") as file:
         child = subprocess.Popen(

@@ -15,7 +15,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ["bench", "components", "engine", "host", "lab", "providers", "service", "stacks", "substrates", "tests"]
+CODE = [
+    "bench",
+    "components",
+    "engine",
+    "host",
+    "lab",
+    "providers",
+    "service",
+    "stacks",
+    "substrates",
+    "tests",
+]
 
 
 def run(*command: str) -> str:
@@ -57,7 +68,9 @@ def test_size(path: Path) -> None:
 
     assert text.count("\n") <= 400
     if path.suffix == ".py" and "tests" not in path.parts:
-        functions = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+        functions = (
+            n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
         assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 40] == []
 
 
@@ -71,7 +84,11 @@ def test_tests_say_what_must_hold() -> None:
     silent = []
     for path in tracked("tests/**/test_*.py", "tests/test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node):
+            if (
+                isinstance(node, ast.FunctionDef)
+                and node.name.startswith("test_")
+                and not ast.get_docstring(node)
+            ):
                 silent.append(f"{path.name}::{node.name}")
 
     assert silent == []

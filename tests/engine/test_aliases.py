@@ -2,59 +2,37 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.engine.fake_provider import FakeProvider
 from tests.engine.harness import Project
 
 OLD = "opts=ResourceOptions(aliases=[pulumi.Alias(name='old')])"
 
 
-@pytest.mark.parametrize(
-    "text",
-    ['pulumi.Alias(name="old")', '"urn:pulumi:dev::tested::fake:index:Thing::old"'],
-    ids=["by-name", "by-urn"],
-)
-def test_renamed(project: Project, fake: FakeProvider, text: str) -> None:
-    """A renamed resource keeps its thing, and what refers to it refers to the new name (D4, D5)."""
-    project.program('a = Thing("old")', 'Thing("b", size=a.out, opts=ResourceOptions(depends_on=a))').up()
+def test_same_thing_under_another_urn(project: Project, fake: FakeProvider) -> None:
+    """A resource that was renamed, retyped or moved keeps its thing, and references to it are renamed too (D4, D5)."""
+    project.program(
+        'a = Thing("old")', 'Thing("b", size=a.out)', 'Thing("old-urn")', 'Thing("typed")', 'Thing("moved")'
+    ).up()
     fake.well()
 
-    lines = (
-        f'a = Thing("new", opts=ResourceOptions(aliases=[{text}]))',
-        'Thing("b", size=a.out, opts=ResourceOptions(depends_on=a))',
-    )
-    run = project.program(*lines).up()
+    urn, root = "urn:pulumi:dev::tested::fake:index:Thing::old-urn", "pulumi.ROOT_STACK_RESOURCE"
+    run = project.program(
+        f'a = Thing("new", {OLD})',
+        'Thing("b", size=a.out)',
+        f'Thing("new-urn", opts=ResourceOptions(aliases=["{urn}"]))',
+        'Other("typed", opts=ResourceOptions(aliases=[pulumi.Alias(type_="fake:index:Thing")]))',
+        'g = Group("g")',
+        f'Thing("moved", opts=ResourceOptions(parent=g, aliases=[pulumi.Alias(parent={root})]))',
+    ).up()
 
     assert fake.changed == []
-    assert run.changes == {}
-    assert project.names() == ["new", "b"]
-    assert project.resource("new").id == "old-1"
+    assert run.changes == {"create": 1}  # the component
+    assert sorted(project.names()) == ["b", "g", "moved", "new", "new-urn", "typed"]
+    assert [project.resource(name).id for name in ("new", "new-urn")] == ["old-1", "old-urn-1"]
     assert project.resource("b").dependencies == [project.urn("new")]
     assert project.resource("b").property_dependencies["size"] == [project.urn("new")]
-
-
-def test_retyped(project: Project, fake: FakeProvider) -> None:
-    """A resource whose type was renamed keeps its thing (D4)."""
-    project.program('Thing("a")').up()
-    fake.well()
-
-    project.program('Other("a", opts=ResourceOptions(aliases=[pulumi.Alias(type_="fake:index:Thing")]))').up()
-
-    assert fake.changed == []
-    assert project.resource("a").type == "fake:index:Other"
-
-
-def test_moved_under_a_parent(project: Project, fake: FakeProvider) -> None:
-    """A resource that was put into a component keeps its thing with an alias that says it had no parent (D4)."""
-    project.program('Thing("a")').up()
-    fake.well()
-
-    opts = "opts=ResourceOptions(parent=g, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)])"
-    project.program('g = Group("g")', f'Thing("a", {opts})').up()
-
-    assert fake.changed == []
-    assert project.names() == ["g", "a"]
+    assert project.resource("typed").type == "fake:index:Other"
+    assert project.resource("moved").parent == project.urn("g", "tested:index:Group")
 
 
 def test_children_follow_a_renamed_parent(project: Project, fake: FakeProvider) -> None:

@@ -30,9 +30,7 @@ def test_deletes_come_after_the_program(project: Project, fake: FakeProvider) ->
     project.program('Thing("old")').up()
     fake.well()
 
-    project.program(
-        "import time", "time.sleep(0.3)", 'new = Thing("new")', 'Thing("newer", size=new.out)'
-    ).up()
+    project.program('new = Thing("new")', 'Thing("newer", size=new.out)').up()
 
     assert fake.changed == ["create new", "create newer", "delete old"]
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.engine.fake_provider import FakeProvider
 from tests.engine.harness import Project
 
 PROTECTED = "opts=ResourceOptions(protect=True)"
 
 
-@pytest.mark.parametrize("verb", ["up", "destroy"])
-def test_delete_is_refused_for_each(project: Project, fake: FakeProvider, verb: str) -> None:
+def test_delete_is_refused_for_each(project: Project, fake: FakeProvider) -> None:
     """Deleting is refused with one error for each protected resource, and nothing at all is deleted (C6)."""
     project.program(f'Thing("a", {PROTECTED})', f'Thing("b", {PROTECTED})', 'Thing("c")').up()
     fake.well()
 
-    run = project.program().up(code=2) if verb == "up" else project.destroy(code=2)
-
-    errors = run.said("error")
-    assert len(errors) == 2
-    assert all("protected" in error for error in errors)
+    for run in (project.program().up(code=2), project.destroy(code=2)):
+        errors = run.said("error")
+        assert len(errors) == 2
+        assert all("protected" in error for error in errors)
     assert fake.changed == []
     assert len(fake.things) == 3
 
 
 def test_replace_is_refused(project: Project, fake: FakeProvider) -> None:
-    """A change that would replace a protected resource is refused, an update is not (C6)."""
+    """What would replace a protected resource is refused; an update, and taking the protection away, is not (C6)."""
     project.program(f'Thing("a", size=1, fixed=1, {PROTECTED})').up()
     fake.well()
 
@@ -37,15 +33,8 @@ def test_replace_is_refused(project: Project, fake: FakeProvider) -> None:
     project.program(f'Thing("a", size=2, fixed=1, {PROTECTED})').up()
     assert fake.changed == ["update a"]
 
-
-def test_replaced_when_no_longer_protected(project: Project, fake: FakeProvider) -> None:
-    """A program that takes the protection away may replace in the same run (C6)."""
-    project.program(f'Thing("a", fixed=1, {PROTECTED})').up()
-    fake.well()
-
-    project.program('Thing("a", fixed=2)').up()
-
-    assert fake.changed == ["create a", "delete a"]
+    project.program('Thing("a", size=2, fixed=2)').up()
+    assert fake.changed == ["update a", "create a", "delete a"]
 
 
 def test_unprotected_first_then_deleted(project: Project, fake: FakeProvider) -> None:

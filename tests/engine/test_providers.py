@@ -60,9 +60,7 @@ def test_changed_configuration_keeps_the_resources(project: Project, fake: FakeP
     assert run.changes == {"update": 1}
     assert fake.changed == []
     assert project.resource("p").id == before
-    assert plain(fake.asked("configure p")[-1].args) == {"size": "2"} or plain(
-        fake.asked("configure p")[-1].args
-    ) == {"size": 2}
+    assert plain(fake.asked("configure p")[-1].args) == {"size": 2}
 
 
 def test_replaced_provider_replaces_its_resources(project: Project, fake: FakeProvider) -> None:
@@ -73,8 +71,7 @@ def test_replaced_provider_replaces_its_resources(project: Project, fake: FakePr
     project.program('p = Provider("p", size=1, fixed=2)', EXPLICIT[1]).up()
 
     assert fake.changed == ["create a", "delete a"]
-    assert [name for name in project.names() if name == "p"] == ["p"]
-    assert project.up().changes == {}
+    assert project.names() == ["p", "a"]
 
 
 def test_provider_is_needed_for_its_last_deletes(project: Project, fake: FakeProvider) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.engine.fake_provider import FakeProvider
 from tests.engine.harness import Project
 
@@ -71,14 +69,19 @@ def test_state_that_cannot_be_written_stops_the_run(project: Project, fake: Fake
     assert project.pending() == ["creating a"]  # as it was written before the call
 
 
-@pytest.mark.parametrize("verb", ["up", "refresh", "destroy"])
-def test_each_run_leaves_a_record(project: Project, fake: FakeProvider, verb: str) -> None:
-    """Each run adds one record to the history and one backup of the state (1.4)."""
-    project.program('Thing("a")').up()
+def test_each_run_leaves_a_record(project: Project, fake: FakeProvider) -> None:
+    """Each run adds one record to the history and one backup of the state, and a preview adds none (1.4)."""
+    project.program('Thing("a")').up("--message", "the first")
+    project.preview()
+    project.refresh()
+    fake.fail("delete a")
+    project.destroy(code=1)
 
-    project.run(verb)
-
-    records = [json.loads(p.read_text()) for p in sorted(project.backend.rglob("*.history.json"))]
-    assert [record["kind"] for record in records] == ["update", "update" if verb == "up" else verb]
-    assert {record["result"] for record in records} == {"succeeded"}
-    assert len(list((project.backend / ".pulumi" / "backups").rglob("*.json"))) == 2
+    records = [json.loads(path.read_text()) for path in sorted(project.backend.rglob("*.history.json"))]
+    assert [(record["kind"], record["result"]) for record in records] == [
+        ("update", "succeeded"),
+        ("refresh", "succeeded"),
+        ("destroy", "failed"),
+    ]
+    assert records[0]["message"] == "the first"
+    assert len(list((project.backend / ".pulumi" / "backups").rglob("*.json"))) == 3

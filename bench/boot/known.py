@@ -1,0 +1,56 @@
+"""What is known beforehand and must be found again: a delay put into the service, an instant at which one begins to listen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from lab.measure import FIRST_PORT
+from substrates import process
+from substrates.contract import Request, Slot
+from substrates.probe import first_answer
+
+_SLOW = "import time, sys; time.sleep({seconds}); exec(compile(open({app!r}).read(), {app!r}, 'exec'))"
+_LATE = """
+import socket, time
+server = socket.socket()
+server.bind(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+time.sleep(0.05)
+began = time.monotonic_ns()
+server.listen()
+link, _ = server.accept()
+link.recv(4096)
+link.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+link.close()
+print(began, flush=True)
+"""
+
+
+def slowed(definition: process.Definition, seconds: float) -> process.Definition:
+    """The same service with a wait before its first line; with 0 the same detour without one."""
+    app = definition.command[-1]
+    command = [*definition.command[:-1], "-c", _SLOW.format(seconds=seconds, app=app)]
+    return replace(definition, command=command)
+
+
+def boot_seconds(definition: process.Definition, nonce: str, path: str) -> float:
+    """One boot of a copy on the process substrate."""
+    boot = process.boot(definition, Slot(90, FIRST_PORT + 90), Request(path, nonce, echoed=True))
+    process.destroy(boot.copy)
+    return boot.seconds
+
+
+def lateness_seconds() -> float:
+    """How long after a server began to listen the probe has its answer; the exchange itself is in it."""
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _LATE], stdout=subprocess.PIPE, text=True
+    ) as child:
+        said: Callable[..., Any] = child.stdout.readline if child.stdout else str
+        answer = first_answer(f"http://127.0.0.1:{int(said())}/", 2**62)
+        began = int(said())
+    assert answer is not None
+    return (answer.at_ns - began) / 1e9

@@ -1,0 +1,148 @@
+"""A lab of its own for a test: `python -m lab` with state, runs and what is running in a folder that nobody else has.
+
+The cache is this machine's, because a tree is expensive to make. The census counts what a run may leave behind: Docker's
+things that no other program has labelled, processes that work in the lab's folder or carry its name in their environment,
+and files of copies, secrets, locks and half-written state. Left out: what the user keeps on purpose (results, states).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker import APIClient
+
+from lab.engine import ROOT
+from substrates import places
+
+PROGRAM = ("components", "engine", "host", "lab", "providers", "service", "stacks", "substrates")
+SETTLE_SECONDS = 5.0
+Census = dict[str, set[str]]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Where a test's lab keeps its things, and which checkout it runs."""
+
+    home: Path
+    project: Path
+
+    @classmethod
+    def make(cls, project: Path = ROOT) -> Laboratory:
+        """A folder that the service's user can traverse, with this machine's cache in it."""
+        home = Path(tempfile.mkdtemp(prefix="vmlab-lab-"))
+        home.chmod(0o755)
+        (home / "tmp").mkdir()
+        (home / "cache").symlink_to(places.cache())
+        return cls(home, project)
+
+    def with_copy(self) -> Laboratory:
+        """The same lab with a copy of the program, whose stacks may be changed."""
+        copy = self.home / "project"
+        for name in PROGRAM:
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(ROOT / name, copy / name)
+        (copy / ".venv").symlink_to(ROOT / ".venv")
+        return Laboratory(self.home, copy)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of every command of this lab."""
+        own = {
+            "VMLAB_HOME": str(self.home),
+            "TMPDIR": str(self.home / "tmp"),
+            "PYTHONPATH": str(self.project),
+        }
+        return {**os.environ, **own, "CI": "", "PYTHONSAFEPATH": "1", **more}
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        """Start a command; its standard error goes to the lab's log, because children keep it open after a kill."""
+        with (self.home / "log").open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "lab", *arguments],
+                cwd=self.project,
+                env=self.environment(**more),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "lab", *arguments],
+            cwd=self.project,
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def processes(self) -> dict[int, str]:
+        """Living processes of this lab: by their working directory, or by its folder in their environment."""
+        mark, found = f"VMLAB_HOME={self.home}".encode(), {}
+        for entry in Path("/proc").iterdir():
+            try:
+                if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                    continue
+                inside = str((entry / "cwd").readlink()).startswith(str(self.home))
+                if inside or mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+        return found
+
+    def remove(self) -> None:
+        """End what runs, and remove the folder."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def take(docker: APIClient, lab: Laboratory) -> Census:
+    """Everything of the lab's, or of nobody's, that there is now."""
+    state = lab.home / "state"
+    return {
+        "containers": {str(c["Names"]) for c in docker.containers(all=True) if _may_be_ours(c)},
+        "networks": {n["Name"] for n in docker.networks() if _may_be_ours(n)},
+        "volumes": {v["Name"] for v in docker.volumes()["Volumes"] or [] if _may_be_ours(v)},
+        "images": {i["Id"] for i in docker.images() if _is_of_the_lab(i)},
+        "processes": {f"{pid} {command}" for pid, command in lab.processes().items()},
+        "copies": {str(path) for path in (lab.home / "run" / "process").glob("*")},
+        "secrets": {str(path) for path in (lab.home / "run" / "secret").glob("*")},
+        "locks": {str(path) for path in state.rglob("*.json") if "locks" in path.parts},
+        "torn files": {str(path) for pattern in ("*.tmp", "*.new") for path in state.rglob(pattern)},
+        "private directories": {str(path) for path in (lab.home / "tmp").iterdir()},
+    }
+
+
+def settled(docker: APIClient, lab: Laboratory, before: Census) -> list[str]:
+    """What differs from `before`, in words, once things have come to rest."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (now := take(docker, lab)) != before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    came = [f"left: {kind}: {item}" for kind in now for item in sorted(now[kind] - before[kind])]
+    return came + [f"gone: {kind}: {item}" for kind in now for item in sorted(before[kind] - now[kind])]
+
+
+def _may_be_ours(thing: dict[str, Any]) -> bool:
+    owner = str((thing.get("Labels") or {}).get("vmlab.stack", ""))
+    return not owner or owner.startswith(("vmlab/", "boot/"))
+
+
+def _is_of_the_lab(image: dict[str, Any]) -> bool:
+    names = [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]
+    return any(name.startswith("127.0.0.1:5000/vmlab/") for name in names)

@@ -1,0 +1,166 @@
+"""The command line: exit codes, one clear line for an error, and a start that costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from host import commands, parts
+from host.errors import HostError, Unavailable
+from lab import cli, suite
+from lab.errors import LabError, WrongUse
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def raising(error: Exception) -> Callable[..., int]:
+    """A verb that fails so."""
+
+    def verb(*_: object, **__: object) -> int:
+        raise error
+
+    return verb
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["host"], ["host", "sideways"], ["doctor", "--loudly"], ["host", "up", "--no"]]
+)
+def test_wrong_use_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What the command line does not know is refused with the usage."""
+    with pytest.raises(SystemExit) as raised:
+        cli.main(arguments)
+
+    assert raised.value.code == 2
+    assert "usage: vmlab" in capsys.readouterr().err
+
+
+def test_an_unknown_part_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """A part that does not exist is one line that names those that do; nothing is started."""
+    assert cli.main(["host", "status", "submarine"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no such part: submarine")
+    assert all(name in said for name in parts.KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LabError("it broke", "mend it"), 1),
+        (WrongUse("not so", "mend it"), 2),
+        (Unavailable("not here", "mend it"), 1),
+        (HostError("it broke\n  next: mend it"), 1),
+    ],
+)
+def test_an_error_is_a_line_and_a_way_out(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every error ends with what to do next, and never with a traceback."""
+    monkeypatch.setattr(commands, "run", raising(error))
+
+    assert cli.main(["host", "status"]) == code
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "mend it" in said
+    assert "Traceback" not in said
+
+
+def test_host_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts and flags of `host` reach the verb as they were typed."""
+    seen: list[object] = []
+
+    def run(*words: object, **flags: object) -> int:
+        seen.append((words, flags))
+        return 0
+
+    monkeypatch.setattr(commands, "run", run)
+
+    assert cli.main(["host", "down", "registry", "docker", "--json", "--yes", "--force"]) == 0
+
+    assert seen == [(("down", ["registry", "docker"]), {"as_json": True, "yes": True, "force": True})]
+
+
+def test_every_verb_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks for help sees the lab's verbs and the engine's."""
+    with pytest.raises(SystemExit) as raised:
+        cli.main(["--help"])
+
+    shown = capsys.readouterr().out
+    assert raised.value.code == 0
+    assert all(verb in shown for verb in (*cli.ENGINE_VERBS, *cli.OWN_VERBS, "host", "doctor", "test"))
+
+
+def test_the_way_to_the_engine_is_light() -> None:
+    """`vmlab up` loads the standard library only: what it loads is paid before every engine run."""
+    program = "import sys, lab.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
+    loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+    foreign = loaded - sys.stdlib_module_names - {"__main__", "lab", "host", "substrates"}
+    assert not foreign
+
+
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that `vmlab test` would become."""
+    seen: list[list[str]] = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("os.execv", lambda _, command: seen.append(command))
+    return seen
+
+
+def run_suite(*arguments: str) -> None:
+    """`vmlab test`; where execv is a stand-in, it comes back."""
+    with pytest.raises(AssertionError, match="does not return"):
+        suite.run(list(arguments))
+
+
+def test_a_part_that_cannot_be_had_is_said(
+    executed: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a developer's machine one absent part keeps neither the other parts down nor the tests from running."""
+    up: list[str] = []
+
+    def run(_: str, names: list[str], **__: bool) -> int:
+        up.extend(names)
+        if names == ["docker"]:
+            raise Unavailable("only root can start one", "sudo vmlab host up docker")
+        return 0
+
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(commands, "run", run)
+
+    run_suite("-x")
+
+    assert up == list(parts.KNOWN)
+    assert "docker: not set up: only root" in capsys.readouterr().err
+    assert executed == [[sys.executable, "-m", "pytest", "-x"]]
+
+
+@pytest.mark.parametrize(
+    ("in_ci", "error"),
+    [(True, Unavailable("only root can start one", "sudo")), (False, HostError("dockerd: it ended"))],
+)
+def test_a_set_up_that_must_work_ends_the_run(
+    in_ci: bool, error: HostError, executed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In CI an absent part is a failure, and a part that failed is one everywhere: no test is run."""
+    monkeypatch.setenv("CI", "true") if in_ci else monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(commands, "run", raising(error))
+
+    with pytest.raises(type(error)):
+        suite.run([])
+
+    assert executed == []
+
+
+def test_unit_tests_need_no_daemon(executed: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`vmlab test tests/unit/...` sets nothing up."""
+    monkeypatch.setattr(commands, "run", raising(AssertionError("set up")))
+
+    run_suite("tests/unit/lab")
+
+    assert len(executed) == 1
