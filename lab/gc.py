@@ -1,7 +1,8 @@
 """`vmlab gc`: removes everything that carries the lab's labels, with or without a state.
 
-First every stack that has a state is destroyed by the engine, which also settles what an interrupted run left pending; then
-whatever is still there by its label or name is removed. Nothing without our label is touched.
+First the copies go, because they hold on to the stacks' networks; then every stack that has a state is destroyed by the
+engine, which also settles what an interrupted run left pending; then whatever is still there by its label or name is
+removed. Nothing without our label is touched.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 def _found() -> dict[str, list[str]]:
     from substrates import secret
 
-    found = {"stack": stacks.with_state(), "secret": secret.names()}
+    found = {"stack": stacks.with_state(), "lock": stacks.only_locked(), "secret": secret.names()}
     for name in MODULES:
         try:
             found[name] = importlib.import_module(MODULES[name]).everything_labelled()
@@ -47,21 +48,35 @@ def _found() -> dict[str, list[str]]:
 def _remove(found: dict[str, list[str]]) -> int:
     from substrates import secret
 
-    failed = False
-    for stack in found["stack"]:
+    failed = not remove_copies()
+    for stack in [*found["stack"], *found["lock"]]:
         try:
+            if stack in found["lock"]:
+                stacks.make_empty(stack)
             stacks.destroy(stack, "--skip-preview", "--remove")
         except LabError as error:
             sys.stderr.write(f"error: {error}\n")
             failed = True
-    for name in MODULES:
+    failed |= not _on_each("remove_labelled")
+    for name in secret.names():
+        secret.remove(name)
+    return 1 if failed else 0
+
+
+def remove_copies() -> bool:
+    """Take away the copies that an interrupted measurement left; whether that went well."""
+    return _on_each("remove_copies")
+
+
+def _on_each(function: str) -> bool:
+    """Call it on every substrate; whether all went well. One that cannot run here has nothing to remove."""
+    well = True
+    for module in MODULES.values():
         try:
-            importlib.import_module(MODULES[name]).remove_labelled()
+            getattr(importlib.import_module(module), function)()
         except Unavailable:
             continue
         except SubstrateError as error:
             sys.stderr.write(f"error: {error}\n")
-            failed = True
-    for name in secret.names():
-        secret.remove(name)
-    return 1 if failed else 0
+            well = False
+    return well

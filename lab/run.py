@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lab import facts, measure, results, stacks
+from lab import facts, gc, measure, results, stacks
 from lab.errors import LabError
 from lab.results import RunWriter
 from lab.sample import Sample
@@ -79,6 +79,7 @@ def _stand_up_and_measure(names: list[str], plan: measure.Plan, writer: RunWrite
         say("stopped; keeping what was measured")
         failed = True
     finally:
+        gc.remove_copies()  # one that Ctrl-C interrupted still holds the stack's network
         for name in reversed(touched):
             failed |= not _down(name, writer)
     return _code(tally, failed=failed)

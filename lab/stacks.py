@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import Any
 
 from lab.engine import ROOT, command_of, environment, make_official_stack
 from lab.errors import LabError, WrongUse
+from substrates import places
 from substrates.errors import SubstrateError
 from substrates.run import attached, run
 
@@ -58,14 +60,35 @@ def with_state() -> list[str]:
     return [row["name"] for row in listed]
 
 
+def only_locked() -> list[str]:
+    """Stacks without a state whose lock a killed engine left: it had not written anything yet."""
+    locks = {path.parent.name for path in (places.state() / ".pulumi" / "locks").rglob("*.json")}
+    return sorted(locks & set(known()) - set(with_state()))
+
+
+def make_empty(stack: str) -> None:
+    """Give a stack an empty state, so that it can be destroyed like any other."""
+    try:
+        run(_command("stack", "init", "--stack", stack))
+    except SubstrateError as error:
+        raise LabError(str(error), f"vmlab cancel {stack}") from None
+
+
 def _timed(verb: str, stack: str, *flags: str) -> float:
     start = time.monotonic()
     command = command_of([verb, stack, "--yes", *flags])
     make_official_stack(command, [verb])
-    code = attached(command, environment=_environment(), directory=ROOT)
+    code = attached(_ending_with_us(command), environment=_environment(), directory=ROOT)
     if code:
         raise LabError(f"{verb} of stack {stack!r} failed with code {code}", f"vmlab {verb} {stack}")
     return time.monotonic() - start
+
+
+def _ending_with_us(command: list[str]) -> list[str]:
+    """When the lab is killed the embedded engine ends too, and what it was at is pending in its state for `gc`.
+
+    Else it would go on making things behind a `gc` that has seen none of them. The official one is left to itself."""
+    return ["setpriv", "--pdeathsig", "KILL", "--", *command] if command[0] == sys.executable else command
 
 
 def _command(*arguments: str) -> list[str]:

@@ -38,6 +38,8 @@ class Artifact:
         {port}, {data} and {rendered} stay: each copy has its own."""
         libraries = ":".join(str(self.root / part) for part in self.library_path)
         started = [filled(word, root=str(self.root)) for word in self.command]
+        if not self.loader:  # a static program
+            return started
         return [str(self.root / self.loader), "--library-path", libraries, *started]
 
     def command_inside(self, data: str = "/data") -> list[str]:

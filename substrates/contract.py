@@ -9,6 +9,7 @@ A substrate is a module with these functions, in this order:
     artifact(instance)                       the digest of the bytes it runs, read back
     image_bytes(instance)                    what the bytes it runs take on disk
     destroy(copy)                            take a copy away; done when it is gone
+    remove_copies()                          copies that an interrupted run left; they hold on to things of the stack
     everything_labelled(), remove_labelled() whatever carries the lab's label here, with or without a state
 
 Milestones are CLOCK_MONOTONIC nanoseconds of the host. Their order is the same everywhere; a substrate leaves out those

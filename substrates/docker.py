@@ -25,7 +25,8 @@ from substrates.probe import first_answer
 
 KIND = "docker"
 LABEL = "vmlab.stack"
-OURS = ("vmlab/", "boot/")  # how the label's value begins: <project>/<stack>, or boot/<copy>
+COPIES = ("boot/",)  # how the label's value begins: boot/<copy>, or <project>/<stack>
+OURS = ("vmlab/", *COPIES)
 
 
 @dataclass(frozen=True)
@@ -145,15 +146,24 @@ def destroy(copy: Handle) -> None:
     _remove(copy.id)
 
 
+def remove_copies() -> None:
+    """Remove the copies of a run that was interrupted; the stack's network cannot go while they are in it."""
+    _remove_all(COPIES)
+
+
 def everything_labelled() -> list[str]:
     """Containers, networks, volumes and images with the lab's label."""
-    return [f"{kind} {name}" for kind, name, _ in _labelled()]
+    return [f"{kind} {name}" for kind, name, _ in _labelled(OURS)]
 
 
 def remove_labelled() -> None:
     """Remove them, containers first, because the others are in use by them."""
+    _remove_all(OURS)
+
+
+def _remove_all(owners: tuple[str, ...]) -> None:
     failed = []
-    for kind, name, remove in _labelled():
+    for kind, name, remove in _labelled(owners):
         try:
             remove()
         except docker.errors.NotFound:
@@ -222,25 +232,25 @@ def _remove(container: str) -> None:
         raise SubstrateError(f"Docker cannot remove {container}: {error.explanation}") from None
 
 
-def _labelled() -> Iterator[tuple[str, str, Callable[[], object]]]:
+def _labelled(owners: tuple[str, ...]) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """What is ours, in the order in which it can be removed, and how.
 
     The docker provider labels other programs' things as well; ours are those of the project and the copies."""
     api, labelled = _api(), {"label": LABEL}
-    for found in filter(_is_ours, api.containers(all=True, filters=labelled)):
+
+    def ours(found: dict[str, Any]) -> bool:
+        return str((found.get("Labels") or {}).get(LABEL)).startswith(owners)
+
+    for found in filter(ours, api.containers(all=True, filters=labelled)):
         name = found["Names"][0].lstrip("/")
         yield "container", name, partial(api.remove_container, found["Id"], v=True, force=True)
-    for found in filter(_is_ours, api.networks(filters=labelled)):
+    for found in filter(ours, api.networks(filters=labelled)):
         yield "network", found["Name"], partial(api.remove_network, found["Id"])
-    for found in filter(_is_ours, api.volumes(filters=labelled)["Volumes"] or []):
+    for found in filter(ours, api.volumes(filters=labelled)["Volumes"] or []):
         yield "volume", found["Name"], partial(api.remove_volume, found["Name"], force=True)
-    for found in filter(_is_ours, api.images(filters=labelled)):
+    for found in filter(ours, api.images(filters=labelled)):
         name = (found["RepoTags"] or found["RepoDigests"] or [found["Id"]])[0]
         yield "image", name, partial(api.remove_image, found["Id"], force=True)
-
-
-def _is_ours(found: dict[str, Any]) -> bool:
-    return str((found.get("Labels") or {}).get(LABEL)).startswith(OURS)
 
 
 def _helpers(main: int, port: int) -> list[int]:

@@ -21,7 +21,16 @@ from typing import Any
 
 from substrates import artifact as artifacts
 from substrates import places, procfs
-from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, answer_seconds, service_stamps
+from substrates.contract import (
+    BOOT_PREFIX,
+    MILESTONES,
+    Boot,
+    Footprint,
+    Request,
+    Slot,
+    answer_seconds,
+    service_stamps,
+)
 from substrates.errors import NeverAnswered, SubstrateError
 from substrates.probe import first_answer
 from substrates.run import launch
@@ -185,6 +194,11 @@ def image_bytes(instance: dict[str, Any]) -> int:
     return next((a.variants["slim"]["tree_bytes"] for a in artifacts.everything() if a.digest == digest), 0)
 
 
+def remove_copies() -> None:
+    """Stop and forget the copies of a run that was interrupted."""
+    _remove_all([name for name in names() if name.startswith(BOOT_PREFIX)])
+
+
 def everything_labelled() -> list[str]:
     """Every process of the lab on record, copies included."""
     return names()
@@ -192,7 +206,11 @@ def everything_labelled() -> list[str]:
 
 def remove_labelled() -> None:
     """Stop and forget them."""
-    for name in names():
+    _remove_all(names())
+
+
+def _remove_all(found: list[str]) -> None:
+    for name in found:
         if handle := find(name):
             destroy(handle)
         else:  # killed while it was made

@@ -2,7 +2,8 @@
 
 The cache is this machine's, because a tree is expensive to make. The census counts what a run may leave behind: Docker's
 things that no other program has labelled, processes that work in the lab's folder or carry its name in their environment,
-and files of copies, secrets, locks and half-written state. Left out: what the user keeps on purpose (results, states).
+and files of copies, secrets, locks and half-written state. Left out: what the user keeps on purpose (results, states); the
+private directory of a killed engine, which the next engine removes (tests/live/whole).
 """
 
 from __future__ import annotations
@@ -125,7 +126,6 @@ def take(docker: APIClient, lab: Laboratory) -> Census:
         "secrets": {str(path) for path in (lab.home / "run" / "secret").glob("*")},
         "locks": {str(path) for path in state.rglob("*.json") if "locks" in path.parts},
         "torn files": {str(path) for pattern in ("*.tmp", "*.new") for path in state.rglob(pattern)},
-        "private directories": {str(path) for path in (lab.home / "tmp").iterdir()},
     }
 
 
