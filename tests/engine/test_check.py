@@ -30,15 +30,3 @@ def test_refused_input(project: Project, fake: FakeProvider) -> None:
     assert "error: fake:index:Thing bad: fake:index:Thing 'bad': colour: things have no colour" in run.err
     assert fake.changed == []
     assert fake.things == {}
-
-
-def test_refused_update_leaves_the_thing(project: Project, fake: FakeProvider) -> None:
-    """A refused change of something that exists is exit code 2 and changes neither the thing nor its state (B1)."""
-    project.program('Thing("a", size=1)').up()
-    fake.well()
-    fake.refused["colour"] = "no"
-
-    project.program('Thing("a", size=2, colour="red")').up(code=2)
-
-    assert fake.changed == []
-    assert project.resource("a").inputs == {"size": 1}

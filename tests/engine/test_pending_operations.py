@@ -218,25 +218,15 @@ def test_echo_is_no_evidence(project: Project) -> None:
 
 
 def test_stack_with_pending_creates_is_not_removed(project: Project, fake: FakeProvider) -> None:
-    """`stack rm` refuses while a create is pending, though no resource is in the state (F19)."""
+    """While a create is pending, a preview warns of it, `stack rm` refuses, and it stays pending (F9, F19)."""
     fake.lose("create a")
-    project.program('Thing("a", name="x")').up(code=1)
-    project.program()
+    run = project.program('Thing("a", name="x")').up(code=1)
+
+    assert any("interrupted" in text for text in project.preview().said("warning"))
 
     run = project.run("stack", "rm", "--stack", "dev", code=2)
 
     assert "still has" in run.err
-    assert project.pending() == ["creating a"]
-
-
-def test_preview_mentions_what_is_pending(project: Project, fake: FakeProvider) -> None:
-    """A preview warns of a pending create and leaves it pending (F9)."""
-    fake.lose("create a")
-    project.program('Thing("a", name="x")').up(code=1)
-
-    run = project.preview()
-
-    assert any("interrupted" in text for text in run.said("warning"))
     assert project.pending() == ["creating a"]
 
 

@@ -93,7 +93,6 @@ def test_targets_of_a_refresh(project: Project, fake: FakeProvider) -> None:
     """refresh --target reads only what is named; providers and components are never read (E1, E6)."""
     project.program('Group("g")', 'Thing("a")', 'Thing("b")').up()
 
-    for target, expected in (("a", ["a"]), ("*", ["a", "b"])):
-        fake.well()
-        project.refresh("--target", f"*::{target}")
-        assert sorted(call.name for call in fake.calls if call.method == "read") == expected
+    project.refresh("--target", "*::a")
+
+    assert [call.name for call in fake.calls if call.method == "read"] == ["a"]

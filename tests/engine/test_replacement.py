@@ -88,15 +88,3 @@ def test_replacing_the_unready(project: Project, fake: FakeProvider) -> None:
 
     assert fake.changed == ["create a", "delete a"]
     assert sorted(fake.things) == ["a-2"]
-
-
-def test_preview_of_a_replacement(project: Project, fake: FakeProvider) -> None:
-    """A preview says that something will be replaced, and neither creates nor deletes (E7)."""
-    project.program('Thing("a", fixed=1)').up()
-    fake.well()
-
-    run = project.program('Thing("a", fixed=2)').preview()
-
-    assert run.changes == {"replace": 1}
-    assert fake.changed == []
-    assert sorted(fake.things) == ["a-1"]

@@ -35,20 +35,8 @@ def test_failed_program_keeps_old_outputs(project: Project, fake: FakeProvider) 
     assert kept["out"] == "out of a-1"
 
 
-def test_failed_resource_lays_outputs_over(project: Project, fake: FakeProvider) -> None:
-    """With --continue-on-error the outputs that are known are laid over the old ones (D2)."""
-    project.program(*LINES).up()
-    fake.fail("create b")
-
-    lines = LINES[0], 'b = Thing("b")', 'export("new", a.out)'
-    project.program(*lines).up("--continue-on-error", code=1)
-
-    kept = json.loads(project.run("outputs", "--json").out)
-    assert (kept["out"], kept["new"]) == ("out of a-1", "out of a-1")
-
-
 def test_outputs_of_a_failed_resource_are_no_sentinel(project: Project, fake: FakeProvider) -> None:
-    """What a failed resource would have told a component or the stack is not written down as an unknown (D11)."""
+    """Of outputs that a failure leaves unknown the old ones are kept, and nothing unknown is written down (D2, D11)."""
     project.program('export("b", 1)').up()
     fake.fail("create b")
 
@@ -70,12 +58,3 @@ def test_missing_output(project: Project, fake: FakeProvider) -> None:
     project.program(*LINES).up()
 
     assert "it has: all, out" in command_line_error(project.run("outputs", "nothing", code=2))
-
-
-def test_destroy_takes_the_outputs_along(project: Project, fake: FakeProvider) -> None:
-    """After destroy the stack is there, and has neither resources nor outputs."""
-    project.program(*LINES).up()
-    project.destroy()
-
-    assert project.state().resources == []
-    assert json.loads(project.run("outputs", "--json").out) == {}

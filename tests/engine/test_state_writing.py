@@ -36,16 +36,6 @@ def test_what_is_done_is_written_while_the_rest_runs(project: Project, fake: Fak
     project.finished(child)
 
 
-def test_no_change_writes_the_same_resources(project: Project, fake: FakeProvider) -> None:
-    """An up that changes nothing leaves every resource in the state as it was (F5)."""
-    project.program('a = Thing("a", size=1)', 'Thing("b", size=a.out)', 'export("x", a.out)').up()
-    before = json.loads(project.state_file.read_text())["checkpoint"]["latest"]["resources"]
-
-    project.up()
-
-    assert json.loads(project.state_file.read_text())["checkpoint"]["latest"]["resources"] == before
-
-
 def test_state_that_cannot_be_written_stops_the_run(project: Project, fake: FakeProvider) -> None:
     """When the state cannot be saved any more, nothing further is created and the command fails (F4)."""
     project.program('Thing("first")').up()

@@ -25,8 +25,9 @@ def test_preview_sends_unknowns(project: Project, fake: FakeProvider) -> None:
 def test_preview_does_not_call_those_that_cannot(project: Project, fake: FakeProvider) -> None:
     """A provider that does not say that it can preview is asked neither to create nor to update in one (D10)."""
     fake.supports_preview = False
-    project.program(*LINES).preview()
+    assert "[unknown]" in project.program(*LINES).run("preview").out
     assert fake.asked("create a") == []
+    assert not project.state_file.exists()
 
     project.up()
     fake.well()
@@ -44,16 +45,6 @@ def test_dynamic_preview_makes_nothing(project: Project) -> None:
     assert run.changes == {"create": 2}
     assert project.log() == []
     assert project.things() == {}
-
-
-def test_unknown_output_shows_in_the_preview(project: Project, fake: FakeProvider) -> None:
-    """An output that is not known yet is shown by that word and nothing of it is written (D11, E7)."""
-    fake.supports_preview = False
-
-    run = project.program(*LINES).run("preview")
-
-    assert "[unknown]" in run.out
-    assert not project.state_file.exists()
 
 
 def test_unknown_in_a_real_run_is_refused(project: Project, fake: FakeProvider) -> None:
