@@ -61,7 +61,7 @@ def test_taken_port(lab: Laboratory, stack: str) -> None:
         path = copy.project / "stacks" / f"Pulumi.{stack}.yaml"
         lines = [line for line in path.read_text().splitlines() if "vmlab:port:" not in line]
         path.write_text("\n".join([*lines, f"  vmlab:port: {port}", ""]))
-        refused(copy.run("up", stack), str(port), "pytest", "pid")
+        refused(copy.run("up", stack), str(port), Path("/proc/self/comm").read_text().strip(), "pid")
 
 
 @pytest.mark.parametrize(
