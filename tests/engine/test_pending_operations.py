@@ -191,13 +191,14 @@ def test_half_made_is_deleted(project: Project, fake: FakeProvider) -> None:
 def test_unsettled_create_stays_pending(project: Project, fake: FakeProvider) -> None:
     """While a pending create cannot be looked up, destroy fails and keeps it, and the next destroy settles it (1.6.5)."""
     fake.lose("create a")
-    project.program('Thing("a", name="x")').up(code=1)
+    project.program('p = Provider("p")', 'Thing("a", name="x", opts=ResourceOptions(provider=p))').up(code=1)
     fake.well()
     fake.fail("read a", "no answer")
 
     run = project.destroy(code=1)
     assert any("may still exist" in text for text in run.said("error"))
     assert project.pending() == ["creating a"]
+    assert project.names() == ["p"]  # without which nobody could look for it
 
     fake.well()
     project.destroy()

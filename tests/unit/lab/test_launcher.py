@@ -82,8 +82,12 @@ def test_an_environment_that_does_not_fit_is_made_again(checkout: Path, damage: 
 def test_two_at_once_make_one(checkout: Path) -> None:
     """Of two that start together one makes the environment, and the other waits for it."""
     (checkout / ".venv" / "vmlab-stamp").unlink()
+    # `vmlab test` puts the real checkout on the path, and its package would win over this one's folder.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     both = [
-        subprocess.Popen([checkout / "vmlab"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [checkout / "vmlab"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean
+        )
         for _ in range(2)
     ]
 
