@@ -10,7 +10,7 @@ import importlib
 import sys
 
 from host.errors import HostError
-from lab import engine
+from lab import accelerator, engine
 from lab.errors import LabError
 from substrates.errors import Refused, SubstrateError, Unavailable
 
@@ -62,13 +62,14 @@ def _explain(error: Exception, command: str, code: int) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] in ENGINE_VERBS:
-        return engine.run(arguments)
+        return engine.run(accelerator.taken_from(arguments))
     if arguments and arguments[0] == "test":
         from lab.suite import run
 
         return run(arguments[1:])
     options = parser().parse_args(arguments)
     if options.verb in OWN_VERBS:
+        accelerator.choose(getattr(options, "accelerator", None))
         module, function = OWN_VERBS[options.verb]
         code: int = getattr(importlib.import_module(module), function)(options)
         return code
@@ -90,8 +91,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="vmlab",
         description="An infrastructure lab: the same service on every substrate, measured and compared.",
-        epilog="engine verbs (vmlab VERB STACK [flags]; `vmlab VERB --help` lists the flags):\n"
-        + "\n".join(lines),
+        epilog="engine verbs (vmlab VERB STACK [flags]; `vmlab VERB --help` lists the flags;\n"
+        "`up` and `preview` take --accelerator, as `run` does):\n" + "\n".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="verb")
@@ -116,8 +117,13 @@ def _measuring(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     measure = verbs.add_parser("measure", help="measure what is up")
     for verb in (run, measure):
         verb.add_argument("stack", nargs="*", help="only these stacks")
-        verb.add_argument("--quick", action="store_true", help="8 boots of each instead of 25")
+        verb.add_argument(
+            "--quick",
+            action="store_true",
+            help="6 boots instead of 25, of a stack for each kind of substrate",
+        )
         verb.add_argument("--seed", type=int, help="of the shuffled order; drawn and kept when not given")
+        verb.add_argument("--accelerator", choices=["auto", "kvm", "tcg"], help=accelerator.HELP)
         verb.add_argument("--json", action="store_true", help="the comparison as JSON")
     run.add_argument("--yes", "-y", action="store_true", help="do not ask before installing")
     run.add_argument("--service", metavar="TOML", help="measure this service of yours instead of the lab's")

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 from lab import stats
 from lab.comparison import Comparison, Metric, Ratio, Substrate
+from lab.emulation import accelerators, not_comparable
 from lab.results import RunData
 from lab.rows import BASE, FAILED, Row, base_of, rows
 from lab.verdict import verdict
 
 PHASES = ("accepted", "sandboxed", "kernel", "init", "service", "listening", "answered")
+IN_PARTS = ("phase_seconds", "boot_check_seconds")
 UNATTRIBUTED = "unattributed"
 WORTH_A_PHASE_SECONDS = 0.0001
 
@@ -25,6 +27,7 @@ def compare(runs: list[RunData]) -> Comparison:
     substrates = {row.label: _substrate(row, base_of(row, found)) for row in found}
     return {
         "run": " + ".join(run.run for run in runs),
+        "accelerator": accelerators(found),
         "verdict": verdict(found, substrates),
         "host": max(runs, key=lambda run: run.started).host if runs else {},
         "substrates": substrates,
@@ -37,11 +40,14 @@ def _substrate(row: Row, base: Row | None) -> Substrate:
         return {"available": False, "reason": str(facts.get("reason", "")), "fix": str(facts.get("fix", ""))}
     return {
         "available": True,
+        "accelerator": row.accelerator,
+        "not_comparable": not_comparable([row]),
         "conditions": facts.get("conditions") or {},
         "artifact": facts.get("artifact"),
         "limits": facts.get("limits") or {},
-        "metrics": {name: _metric(row, base, name) for name in row.metrics() if name != "phase_seconds"},
+        "metrics": {name: _metric(row, base, name) for name in row.metrics() if name not in IN_PARTS},
         "phases_seconds": _phases(row),
+        "boot_checks_seconds": _checks(row),
     }
 
 
@@ -76,6 +82,15 @@ def _phases(row: Row) -> dict[str, float]:
     totals = list(row.values("boot_seconds").values())
     rest = stats.median(totals) - sum(phases.values()) if totals else 0.0
     return {**phases, UNATTRIBUTED: rest} if phases and rest > WORTH_A_PHASE_SECONDS else phases
+
+
+def _checks(row: Row) -> dict[str, float]:
+    """The median of each part of a guest's own account; empty where there is none."""
+    parts: dict[str, list[float]] = {}
+    for sample in row.samples:
+        if sample.metric == "boot_check_seconds":
+            parts.setdefault(str(sample.dimensions.get("part")), []).append(sample.value)
+    return {part: stats.median(values) for part, values in parts.items()}
 
 
 def _as_list(interval: Sequence[float] | None) -> list[float] | None:

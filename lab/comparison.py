@@ -29,11 +29,16 @@ class Substrate(TypedDict, total=False):
     """One stack: measured, or unavailable with a reason and what mends it."""
 
     available: Required[bool]
+    accelerator: str  # how a guest's instructions ran: kvm, tcg; empty where there is no guest
+    not_comparable: (
+        str  # why its numbers must not be held against others' figures; empty when nothing is known
+    )
     conditions: dict[str, Any]
     artifact: str | None
     limits: dict[str, Any]
     metrics: dict[str, Metric]
     phases_seconds: dict[str, float]
+    boot_checks_seconds: dict[str, float]  # a guest's own account of its boot (systemd's), by part
     reason: str
     fix: str
 
@@ -42,6 +47,7 @@ class Comparison(TypedDict):
     """Every stack of a run, or of several."""
 
     run: str
+    accelerator: str  # one line for the head of a table; empty where no stack has a guest
     verdict: str
     host: dict[str, Any]
     substrates: dict[str, Substrate]

@@ -32,6 +32,7 @@ def render(comparison: Comparison, run: RunData) -> str:
         f"<h1>{title}</h1>",
         f"<p class='faint'>Run {escape(run.run)}, started {escape(parts.readable_time(run.started))}. "
         f"{escape(parts.machine(comparison))}</p>",
+        _accelerator(comparison["accelerator"]),
         f"<p class='verdict'>{escape(comparison['verdict'])}</p>",
         _section("The numbers", parts.numbers(comparison)),
         _waterfall(comparison),
@@ -51,6 +52,11 @@ def render(comparison: Comparison, run: RunData) -> str:
         + "\n".join(section for section in sections if section)
         + "\n</main></body></html>\n"
     )
+
+
+def _accelerator(line: str) -> str:
+    """On what the guests ran; nothing where there was none."""
+    return f"<p>{escape(line[:1].upper() + line[1:])}.</p>" if line else ""
 
 
 def _section(heading: str, body: str) -> str:

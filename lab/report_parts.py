@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from lab import units
-from lab.comparison import Comparison, Metric
+from lab.comparison import Comparison, Metric, Substrate
 from lab.export import cells
 from lab.picture.waterfall import paint
 from lab.results import RunData
@@ -35,9 +35,8 @@ def numbers(comparison: Comparison) -> str:
     for name, reason in cells.missing(comparison):
         missing = f"<td class='missing' colspan='{rest}'>{escape(reason)}</td>"
         body.append(f"<tr><td>{escape(name)}</td>{missing}</tr>")
-    remarks = " ".join(
-        [cells.LEGEND, "In brackets: 95 % intervals.", f"{cells.remarks(comparison)[0]}.".capitalize()]
-    )
+    boots, _, *marks = cells.remarks(comparison)
+    remarks = " ".join([cells.LEGEND, "In brackets: 95 % intervals.", f"{boots}.".capitalize(), *marks])
     return _table("numbers", cells.HEADINGS, body) + f"<p class='faint'>{escape(remarks)}</p>"
 
 
@@ -57,13 +56,13 @@ def phases(comparison: Comparison) -> str:
         meaning = f"<td style='text-align:left'>{_MILESTONES.get(phase, '')}</td>"
         values = "".join(f"<td>{escape(text)}</td>" for text in texts)
         body.append(f"<tr><td>{swatch}{escape(phase)}</td>{meaning}{values}</tr>")
-    return _table("", ["phase", "", *shown], body)
+    return _table("", ["phase", "", *shown], body) + _checks(comparison)
 
 
 def metrics(comparison: Comparison) -> str:
     """Every metric of every stack, also those that have no column above."""
     body = [
-        _row([cells.name(label, substrate), name, *_metric(found)])
+        _row([cells.name(label, substrate), name, *_metric(found, substrate)])
         for label, substrate in comparison["substrates"].items()
         for name, found in substrate.get("metrics", {}).items()
     ]
@@ -155,12 +154,24 @@ def readable_time(started: str) -> str:
         return started
 
 
-def _metric(found: Metric) -> list[str]:
+def _checks(comparison: Comparison) -> str:
+    """What guests say of their own boot, beside what was stamped on the host."""
+    texts = []
+    for label, substrate in comparison["substrates"].items():
+        if checks := substrate.get("boot_checks_seconds"):
+            parts = ", ".join(f"{part} {units.quantity(value, 's')}" for part, value in checks.items())
+            texts.append(
+                f"systemd's own account of {cells.name(label, substrate)}, by the guest's clock: {parts}."
+            )
+    return "".join(f"<p class='faint'>{escape(text)}</p>" for text in texts)
+
+
+def _metric(found: Metric, substrate: Substrate) -> list[str]:
     ratio = found["ratio_to_process"]
     return [
         units.with_interval(found["median"], found["ci95"], found["unit"]),
         str(found["n"]),
-        units.ratio(ratio["median"], ratio["ci95"]) if ratio else units.NONE,
+        cells.marked(units.ratio(ratio["median"], ratio["ci95"]), substrate) if ratio else units.NONE,
     ]
 
 

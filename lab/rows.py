@@ -42,7 +42,7 @@ class Row:
     @property
     def accelerator(self) -> str:
         """How a guest's instructions run (kvm, tcg); empty where there is no guest."""
-        return str((self.facts.get("conditions") or {}).get("accelerator") or "")
+        return str((self.facts.get("conditions") or {}).get("accelerator") or "").lower()
 
     def metrics(self) -> list[str]:
         """The metrics there are, in the order they were first measured."""

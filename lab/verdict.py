@@ -11,6 +11,7 @@ from typing import Any
 
 from lab import units
 from lab.comparison import Ratio, Substrate, metric
+from lab.emulation import mixed, not_comparable
 from lab.rows import BASE, FAILED, Row, same_host
 
 WORDS = {
@@ -19,8 +20,11 @@ WORDS = {
     "namespaces": "a process in namespaces of its own",
     "docker": "a container",
     "vm": "a virtual machine",
+    "vm-slim": "a virtual machine without systemd",
+    "vm-other": "a virtual machine with another kernel",
     "kubernetes": "a Kubernetes pod",
 }
+BEFORE = ("accepted", "sandboxed", "kernel", "init", "service")
 _LIMITS = ("cpus", "memory_bytes")
 
 
@@ -28,8 +32,9 @@ def verdict(rows: list[Row], substrates: Mapping[str, Substrate]) -> str:
     """The sentences for these rows."""
     booted = [row for row in rows if metric(substrates[row.label], "boot_seconds")["n"]]
     doubts = _doubts(rows, substrates)
-    claims = doubts or [_boots(booted, substrates), _memory(booted, substrates)]
-    return " ".join(sentence for sentence in [*claims, *_gaps(rows, substrates)] if sentence)
+    claims = doubts or [_boots(booted, substrates), _before(booted, substrates), _memory(booted, substrates)]
+    emulated = not_comparable([row for row in rows if row.samples])
+    return " ".join(sentence for sentence in [*claims, emulated, *_gaps(rows, substrates)] if sentence)
 
 
 def _doubts(rows: list[Row], substrates: Mapping[str, Substrate]) -> list[str]:
@@ -44,6 +49,8 @@ def _doubts(rows: list[Row], substrates: Mapping[str, Substrate]) -> list[str]:
             found.append(f"Not the same limits: do not compare ({text}).")
     if not same_host([row.run for row in rows if row.available]):
         found.append("Not measured on one machine: do not compare.")
+    if text := mixed(rows):
+        found.append(text)
     return found
 
 
@@ -107,6 +114,27 @@ def _memory(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
     )
 
 
+def _before(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
+    """What a guest adds before the service does anything, against the bare process; nothing where there is no guest."""
+    guests = [row for row in booted if row.accelerator and not row.of_run]
+    bases = [row for row in booted if row.stack == BASE and not row.of_run]
+    if not guests or not bases:
+        return ""
+    parts = [
+        f"{units.quantity(_until_service(substrates[row.label]), 's')} in {_words(row)}"
+        for row in [*guests, *bases]
+    ]
+    return f"Before the service's own first line pass {', '.join(parts)}."
+
+
+def _until_service(substrate: Substrate) -> float | None:
+    """The sum of the phases up to the service's first line; None where it has none (a service that is not ours)."""
+    phases = substrate.get("phases_seconds", {})
+    if "service" not in phases:
+        return None
+    return sum(seconds for name, seconds in phases.items() if name in BEFORE)
+
+
 def _gaps(rows: list[Row], substrates: Mapping[str, Substrate]) -> list[str]:
     """What is missing from the numbers."""
     failed = [
@@ -134,7 +162,7 @@ def _gaps(rows: list[Row], substrates: Mapping[str, Substrate]) -> list[str]:
 
 
 def _words(row: Row) -> str:
-    name = WORDS.get(str(row.facts.get("substrate") or row.stack), f"the stack {row.stack}")
+    name = WORDS.get(row.stack) or WORDS.get(str(row.facts.get("substrate")), f"the stack {row.stack}")
     return name + (f" (run …{row.of_run})" if row.of_run else "")
 
 

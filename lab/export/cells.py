@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lab import units
 from lab.comparison import Comparison, Substrate, metric
+from lab.emulation import MARK
 
 HEADINGS = (
     "stack",
@@ -44,7 +45,7 @@ def missing(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """Where and in which run this was measured, and how many boots there were."""
+    """Where and in which run this was measured, how many boots there were, and what a mark means."""
     host = comparison["host"]
     memory = units.quantity(host.get("memory_bytes"), "B")
     machine = ", ".join(str(p) for p in (host.get("cpu"), f"{host.get('cores', '?')} cores", memory) if p)
@@ -53,9 +54,15 @@ def remarks(comparison: Comparison) -> list[str]:
         for label, substrate in comparison["substrates"].items()
         if substrate["available"]
     )
+    marks = [s["not_comparable"] for s in comparison["substrates"].values() if s.get("not_comparable")]
     return [
         f"boots: {boots or 'none'}",
         f"run {comparison['run']} on {machine}, kernel {host.get('kernel', '?')}",
+        *(
+            [f"{MARK} made under TCG (software emulation): not comparable with figures made under KVM."]
+            if marks
+            else []
+        ),
     ]
 
 
@@ -66,13 +73,18 @@ def name(label: str, substrate: Substrate) -> str:
     return stack + (f" @{run[-4:]}" if run else "") + (f" ({accelerator})" if accelerator else "")
 
 
+def marked(text: str, substrate: Substrate) -> str:
+    """A ratio, with a mark when it must not be held against others' figures."""
+    return f"{text} {MARK}" if substrate.get("not_comparable") else text
+
+
 def _row(label: str, substrate: Substrate) -> list[str]:
     boot = metric(substrate, "boot_seconds")
     ratio = boot["ratio_to_process"]
     return [
         name(label, substrate),
         units.with_interval(boot["median"], boot["ci95"], "s"),
-        units.ratio(ratio["median"], ratio["ci95"]) if ratio else units.NONE,
+        marked(units.ratio(ratio["median"], ratio["ci95"]), substrate) if ratio else units.NONE,
         *(
             _value(substrate, key)
             for key in ("memory_pss_bytes", "cpu_idle_ratio", "cpu_seconds_per_1000_requests")

@@ -1,6 +1,7 @@
 """The comparison as CSV in long form: one line a stack and metric, in base units, for a spreadsheet or a data frame.
 
-Ratios and phases are lines of their own. A stack that was not measured has one line, without numbers.
+Ratios and phases are lines of their own; each says on what its guest ran, and whom it must not be held against. A stack that
+was not measured has one line, without numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 from lab.comparison import Comparison, Substrate
 
-HEADINGS = ("stack", "metric", "median", "low", "high", "n", "unit")
+HEADINGS = ("stack", "metric", "median", "low", "high", "n", "unit", "accelerator", "note")
 
 
 def render(comparison: Comparison) -> str:
@@ -20,7 +21,8 @@ def render(comparison: Comparison) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADINGS)
     for stack, substrate in comparison["substrates"].items():
-        writer.writerows((stack, *line) for line in _lines(substrate))
+        said = substrate.get("accelerator", ""), substrate.get("not_comparable", "")
+        writer.writerows((stack, *line, *said) for line in _lines(substrate))
     return text.getvalue()
 
 

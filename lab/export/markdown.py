@@ -10,10 +10,11 @@ from lab.export import cells
 
 
 def render(comparison: Comparison) -> str:
-    """The table, the verdict, and where it was measured."""
+    """On what guests ran, the table, the verdict, and where it was measured."""
     columns = len(cells.HEADINGS)
     empty = [""] * (columns - 2)
-    lines = [_line(cells.HEADINGS), _line(["---", *["---:"] * (columns - 1)])]
+    lines = [_escaped(comparison["accelerator"]), ""] if comparison["accelerator"] else []
+    lines += [_line(cells.HEADINGS), _line(["---", *["---:"] * (columns - 1)])]
     lines += [_line([_escaped(text) for text in row]) for row in cells.measured(comparison)]
     lines += [_line([_escaped(name), _escaped(reason), *empty]) for name, reason in cells.missing(comparison)]
     lines += ["", _escaped(comparison["verdict"])]

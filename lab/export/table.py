@@ -12,13 +12,14 @@ _LEAST_NAME = 8
 
 
 def render(comparison: Comparison) -> str:
-    """The table, the stacks that were not measured, the verdict, and where it was measured."""
+    """On what guests ran, the table, the stacks that were not measured, the verdict, and where it was measured."""
     rows = cells.measured(comparison)
     widths = [max(len(row[place]) for row in [cells.HEADINGS, *rows]) for place in range(len(cells.HEADINGS))]
     missing = cells.missing(comparison)
     room = WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
     widths[0] = max(_LEAST_NAME, min(room, max(len(row[0]) for row in [cells.HEADINGS, *rows, *missing])))
-    lines = [_line(cells.HEADINGS, widths), _line(["─" * width for width in widths], widths)] if rows else []
+    lines = _wrapped(comparison["accelerator"])
+    lines += [_line(cells.HEADINGS, widths), _line(["─" * width for width in widths], widths)] if rows else []
     lines += [_line(row, widths) for row in rows]
     for name, reason in missing:
         lines += _wrapped(f"{_clip(name, widths[0])}  {reason}", indent=widths[0] + 2)
@@ -35,7 +36,12 @@ def _line(texts: list[str] | tuple[str, ...], widths: list[int]) -> str:
 
 
 def _clip(name: str, width: int) -> str:
-    return name.ljust(width) if len(name) <= width else name[: width - 1] + "…"
+    """A name that fits; of a long one the accelerator behind it stays, because a row without it says too much."""
+    stack, _, how = name.rpartition(" (")
+    room = width - len(how) - 3
+    if len(name) <= width:
+        return name.ljust(width)
+    return f"{stack[:room]}… ({how}" if stack and room >= 3 else name[: width - 1] + "…"
 
 
 def _wrapped(text: str, indent: int = 0) -> list[str]:

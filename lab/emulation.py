@@ -1,0 +1,58 @@
+"""What has to be said of numbers that a guest made: on what it ran, and whom they must not be held against.
+
+Emulation makes every instruction of a guest slower, by another factor each. So a time under TCG is true of this machine, and
+of no machine with KVM. Left out: which ratios are made at all, which is `lab/rows.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.rows import Row
+
+EMULATED = "tcg"
+MEANING = {"tcg": "software emulation", "kvm": "the CPU's own virtualisation"}
+MARK = "†"  # beside a number that is not comparable; what it means is said in the verdict
+
+
+def accelerators(rows: Sequence[Row]) -> str:
+    """On what the guests of these rows ran, and why, as one line; with their stacks where they differ."""
+    guests = [row for row in rows if row.available and row.accelerator]
+    kinds = dict.fromkeys(row.accelerator for row in guests)
+    parts = []
+    for kind in kinds:
+        own = [row for row in guests if row.accelerator == kind]
+        reasons = dict.fromkeys(str(row.facts["conditions"].get("accelerator_reason") or "") for row in own)
+        about = "; ".join(text for text in (MEANING.get(kind, ""), *reasons) if text)
+        of = f"{_and([_called(row) for row in own])}: " if len(kinds) > 1 else ""
+        parts.append(f"{of}{kind}" + (f" ({about})" if about else ""))
+    return f"accelerator: {'; '.join(parts)}" if parts else ""
+
+
+def not_comparable(rows: Sequence[Row]) -> str:
+    """The sentence for those of these rows that were emulated; empty when none was."""
+    names = list(dict.fromkeys(_called(row) for row in rows if row.available and row.accelerator == EMULATED))
+    if not names:
+        return ""
+    their = "its times say" if len(names) == 1 else "their times say"
+    return (
+        f"{_and(names)} ran under TCG (software emulation): {their} nothing about KVM's; "
+        "do not compare them with figures of others."
+    )
+
+
+def mixed(rows: Sequence[Row]) -> str:
+    """Why these rows must not be held against each other; empty when all guests ran on one accelerator."""
+    guests = [row for row in rows if row.available and row.accelerator]
+    if len({row.accelerator for row in guests}) < 2:
+        return ""
+    said = ", ".join(f"{_called(row)} {row.accelerator}" for row in guests)
+    return f"Not the same accelerator: do not compare ({said})."
+
+
+def _called(row: Row) -> str:
+    return row.stack + (f" (run …{row.of_run})" if row.of_run else "")
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(text for text in (", ".join(names[:-1]), names[-1]) if text)
