@@ -1,7 +1,7 @@
 """What this machine offers and what is missing, each with the command that mends it.
 
-Changes nothing. /dev/kvm is only seen to be there: on nested hosts it opens and guests hang all the same, so proving it
-takes a guest. Left out: libvirt and the cluster, which come with their parts.
+Changes nothing but the cached verdict on KVM: on nested hosts /dev/kvm opens and guests hang all the same, so it is proven
+with a guest. Left out: the cluster, which comes with its part.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from host import cgroups, parts, run
-from host.errors import Unavailable
-from substrates import places
+from host.errors import HostError, Unavailable
+from host.libvirt import binding, daemons
+from substrates import accelerator, places
+from substrates.errors import SubstrateError
 
 FREE_WANTED = 5 * 2**30  # a full root file system, its image in the registry and in Docker, and a VM's disk
 State = Literal["ok", "absent", "missing"]
@@ -39,8 +41,9 @@ def checks(root: Path = Path("/")) -> list[Check]:
         _user(),
         _cgroups(root),
         *map(_part, parts.KNOWN.values()),
+        *_virtual_machines(),
         _disk(),
-        _kvm(root),
+        _kvm(),
         _engine(),
     ]
 
@@ -73,6 +76,31 @@ def _part(part: parts.Part) -> Check:
     return Check(part.NAME, "missing", found.detail, found.fix)
 
 
+def _virtual_machines() -> list[Check]:
+    """What the libvirt part brings, each by itself: its line says only whether all of it answers."""
+    fix = "vmlab host up libvirt"
+    found = [_command("qemu", "qemu-system-x86_64", fix), _command("dnsmasq", "dnsmasq", fix)]
+    socket = daemons.log_socket()
+    if daemons.listens(socket):
+        found.insert(0, Check("virtlogd", "ok", f"listens at {socket}"))
+    else:
+        found.insert(0, Check("virtlogd", "missing", f"nobody listens at {socket}", fix))
+    name = f"libvirt-python {binding.wanted()}"
+    if binding.version() == binding.wanted():
+        return [*found, Check("binding", "ok", name)]
+    return [*found, Check("binding", "missing", f"no {name} in {sys.prefix}", fix)]
+
+
+def _command(name: str, command: str, fix: str) -> Check:
+    """The first line of its --version."""
+    if run.find(command) is None:
+        return Check(name, "missing", f"{command} is not installed", fix)
+    try:
+        return Check(name, "ok", run.run([command, "--version"], timeout=10).splitlines()[0])
+    except HostError as error:
+        return Check(name, "missing", " | ".join(str(error).split("\n")), fix)
+
+
 def _disk() -> Check:
     folder = places.cache()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -88,10 +116,20 @@ def _disk() -> Check:
     )
 
 
-def _kvm(root: Path) -> Check:
-    if (root / "dev/kvm").exists():
-        return Check("kvm", "ok", "/dev/kvm is present (not proven)")
-    return Check("kvm", "absent", "no /dev/kvm: virtual machines are emulated")
+def _kvm() -> Check:
+    """Proven by a guest; a verdict against it is not believed from the cache, because whoever asks may have mended it."""
+    kernel = accelerator.some_kernel()
+    if kernel is None:
+        return Check(
+            "kvm", "absent", "not proven: there is no kernel to boot a guest with", "vmlab host up guest"
+        )
+    try:
+        found = accelerator.proven(kernel, "auto", again=True)
+    except SubstrateError as error:
+        return Check("kvm", "absent", f"not proven: {error}")
+    if found.name == "kvm":
+        return Check("kvm", "ok", found.reason)
+    return Check("kvm", "absent", f"{found.reason}; virtual machines are emulated (TCG)")
 
 
 def _engine() -> Check:

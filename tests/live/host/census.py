@@ -10,17 +10,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+GUEST = "vmlab-sandbox"  # in the name of every guest of the sandbox
+
 
 def main() -> None:
     """Take the census."""
     found = {
         "processes": processes(),
         "links": [line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]],
-        "firewall": {name: firewall(name) for name in ("filter", "nat")},
+        "firewall": {
+            f"{program} {name}": firewall(program, name)
+            for program in ("iptables", "ip6tables")
+            for name in ("filter", "nat", "mangle")
+        },
         "mounts": [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()],
         "sysctls": sysctls(),
         "cgroups": cgroups(),
         "files": files(),
+        "libvirt": libvirt(),
     }
     sys.stdout.write(json.dumps(found))
 
@@ -36,22 +43,30 @@ def processes() -> list[str]:
     return sorted(found)
 
 
-def firewall(table: str) -> list[str]:
+def firewall(program: str, table: str) -> list[str]:
     """Without counters. iptables-nft makes the built-in chains on first use; empty and accepting they mean nothing."""
-    saved = subprocess.run(["iptables-save", "-t", table], capture_output=True, text=True, check=True).stdout
+    command = [f"{program}-save", "-t", table]
+    saved = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     lines = [re.sub(r" \[\d+:\d+\]", "", line) for line in saved.splitlines()]
     return [line for line in lines if line[:1] in (":", "-") and not re.fullmatch(r":[A-Z]+ ACCEPT", line)]
 
 
 def cgroups() -> list[str]:
-    """Groups named docker, and those of this machine's containers: the hierarchies are shared with the outside."""
+    """Groups named docker, and those of the sandbox's containers and guests: the hierarchies are shared with the outside.
+
+    So is libvirt's `machine`, which comes and goes with the guests outside and is not counted."""
     names = {"docker", *(path.name for path in Path("/var/lib/docker/containers").glob("*"))}
-    return [str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.name in names]
+    found = [path for path in Path("/sys/fs/cgroup").rglob("*") if path.name in names or GUEST in path.name]
+    return [str(path) for path in found]
 
 
 def sysctls() -> dict[str, str]:
-    """Those that Docker is known to change."""
-    paths = [Path("/proc/sys/net/ipv4/ip_forward"), *Path("/proc/sys/net/bridge").glob("bridge-nf-*")]
+    """Those that Docker and libvirt are known to change."""
+    forwarding = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+    paths = [
+        *(Path("/proc/sys/net") / name for name in forwarding),
+        *Path("/proc/sys/net/bridge").glob("bridge-nf-*"),
+    ]
     paths += Path("/proc/sys/kernel/keys").glob("root_max*")
     paths += Path("/proc/sys/net/ipv4/neigh/default").glob("gc_thresh*")
     return {str(path): path.read_text().strip() for path in paths}
@@ -61,6 +76,12 @@ def files() -> list[str]:
     """Sockets, pid files and folders under /run, but for vmlab's own folder, where its logs stay."""
     found: list[Any] = [path for path in Path("/run").rglob("*") if path.is_dir() or interesting(path)]
     return sorted(str(path) for path in found if path != Path("/run/vmlab"))
+
+
+def libvirt() -> list[str]:
+    """Its folders, definitions and bookkeeping, where the sandbox has its own; its logs and its cache of QEMUs stay."""
+    folders = [Path(name) for name in ("/var/lib/libvirt", "/etc/libvirt")]
+    return sorted(str(path) for folder in folders if folder.is_mount() for path in folder.rglob("*"))
 
 
 def interesting(path: Path) -> bool:

@@ -12,6 +12,7 @@ from host import commands, doctor, packages, parts
 from host.errors import HostError, Unavailable, WrongUse
 from host.packages import Package
 from host.parts.status import State, Status
+from substrates import accelerator
 
 
 class FakePart:
@@ -125,14 +126,17 @@ def test_wrong_use_names_what_there_is(known: dict[str, FakePart]) -> None:
         commands.run("restart", [], as_json=False, yes=True)
 
 
-def test_doctor_json(known: dict[str, FakePart], capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_json(
+    known: dict[str, FakePart], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each check has the same fields; what is missing has a fix, and makes the exit code 1."""
+    monkeypatch.setattr(accelerator, "some_kernel", lambda: None)  # no guest is booted for this
     code = commands.run("doctor", [], as_json=True, yes=False)
     found = json.loads(capsys.readouterr().out)
 
     assert code == 1
     assert [check["name"] for check in found] == [
-        "python", "root", "cgroups", "docker", "registry", "disk", "kvm", "engine",
+        "python", "root", "cgroups", "docker", "registry", "virtlogd", "qemu", "dnsmasq", "binding", "disk", "kvm", "engine",
     ]  # fmt: skip
     assert all(sorted(check) == ["detail", "fix", "name", "state"] for check in found)
     assert all(check["fix"] for check in found if check["state"] == "missing")
@@ -141,10 +145,13 @@ def test_doctor_json(known: dict[str, FakePart], capsys: pytest.CaptureFixture[s
 def test_doctor_looks_at_the_machine(
     known: dict[str, FakePart], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """/dev/kvm is only present or absent, a full disk and absent control groups are missing."""
+    """A full disk and absent control groups are missing; KVM that is not proven is absent, and why is said."""
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mounts").write_text("")
     monkeypatch.setattr(doctor, "FREE_WANTED", 2**62)
+    monkeypatch.setenv("VMLAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(accelerator.prove, "DEVICE", tmp_path / "dev/kvm")
+    monkeypatch.setattr(accelerator, "some_kernel", lambda: tmp_path / "vmlinux")
     found = {check.name: check for check in doctor.checks(tmp_path)}
     assert (found["kvm"].state, found["cgroups"].state, found["disk"].state) == (
         "absent",
@@ -152,6 +159,12 @@ def test_doctor_looks_at_the_machine(
         "missing",
     )
 
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/kvm").touch()
-    assert "not proven" in {check.name: check for check in doctor.checks(tmp_path)}["kvm"].detail
+    assert found["kvm"].detail.startswith("there is no /dev/kvm")
+
+    monkeypatch.setattr(accelerator, "some_kernel", lambda: None)
+    unproven = {check.name: check for check in doctor.checks(tmp_path)}["kvm"]
+    assert (unproven.state, unproven.detail.partition(":")[0], unproven.fix) == (
+        "absent",
+        "not proven",
+        "vmlab host up guest",
+    )

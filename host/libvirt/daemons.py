@@ -1,0 +1,79 @@
+"""virtlogd and libvirtd as children of ours, for machines without systemd.
+
+Monolithic libvirtd, which is what Debian has. Its configuration is a file of ours instead of /etc/libvirt/libvirtd.conf:
+Debian's opens the socket to everybody and asks polkit, which asks D-Bus, which such a machine does not run. TCP is off
+as it is anywhere without --listen. The drivers' files in /etc/libvirt (qemu.conf) are read as they are: QEMU runs as
+libvirt-qemu, in a mount namespace, with seccomp. Left out: virtlockd, which only a lock_manager in qemu.conf needs.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from host.daemon import Daemon
+from host.libvirt import virsh
+from substrates import places
+
+RUN = Path("/run")
+READY_SECONDS = 30
+# libvirtd ends in 0.1 s; a job on a guest's disk keeps it longer.
+STOP_SECONDS = 15
+CONFIGURATION = """\
+# Written by `vmlab host up libvirt`.
+unix_sock_group = "root"
+unix_sock_ro_perms = "0700"
+unix_sock_rw_perms = "0700"
+unix_sock_admin_perms = "0700"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+log_outputs = "3:stderr"
+"""
+
+# A QEMU that ends is nobody's child any more, and libvirtd waits until init has reaped it. The init of a machine without
+# systemd may look once a second: taking a guest away took 1.4 s instead of 0.2. tini reaps at once, and ends with libvirtd.
+_REAPED = ("tini", "-s", "--")
+
+libvirtd, virtlogd = Daemon("libvirtd"), Daemon("virtlogd")
+
+
+def start() -> None:
+    """Start what does not run; done when libvirt answers. virtlogd first: libvirtd hands QEMU's output to it."""
+    if not listens(log_socket()):
+        virtlogd.start(["virtlogd", f"--pid-file={RUN / 'virtlogd.pid'}"])
+        virtlogd.wait(lambda: listens(log_socket()), READY_SECONDS)
+    path = places.make(places.run()) / "libvirtd.conf"
+    path.write_text(CONFIGURATION)
+    command = ["libvirtd", f"--config={path}", f"--pid-file={RUN / 'libvirtd.pid'}"]
+    libvirtd.start([*_REAPED, *command])
+    libvirtd.wait(virsh.answers, READY_SECONDS)
+
+
+def stop() -> None:
+    """Stop those that are ours. Guests do not end with them."""
+    libvirtd.stop(STOP_SECONDS)
+    virtlogd.stop(STOP_SECONDS)
+    (places.run() / "libvirtd.conf").unlink(missing_ok=True)
+
+
+def complete() -> bool:
+    """Whether both of ours live."""
+    return libvirtd.pid() is not None and listens(log_socket())
+
+
+def log_socket() -> Path:
+    """Where virtlogd, or systemd in its place, listens."""
+    return RUN / "libvirt/virtlogd-sock"
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody accepts on the socket. One that is not for this user is somebody's."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+    return True

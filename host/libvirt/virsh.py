@@ -1,0 +1,68 @@
+"""The few things that `host` asks libvirt and tells it, by the `virsh` command.
+
+The command rather than libvirt-python, which comes with `host up libvirt` and may not be there. Left out: everything
+that makes something.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from host import run
+from host.errors import HostError
+
+URI = "qemu:///system"
+
+
+def answers() -> bool:
+    """Whether a libvirt answers. Its socket accepts before its drivers are ready, so a question is asked."""
+    try:
+        return _ask("uri", timeout=5).strip() == URI
+    except HostError:
+        return False
+
+
+def versions() -> str:
+    """ "libvirt 9.0.0, QEMU 7.2.22", as far as it can tell: without an emulator it fails half way."""
+    try:
+        text = _ask("version", "--daemon")
+    except HostError as error:
+        text = str(error)
+    daemon = re.search(r"against daemon: (\S+)", text)
+    emulator = re.search(r"hypervisor: (QEMU \S+)", text)
+    names = [f"libvirt {daemon[1]}" if daemon else "libvirt", emulator[1] if emulator else "no emulator"]
+    return ", ".join(names)
+
+
+def running_domains() -> list[str]:
+    """The names of the domains that run, whosever they are."""
+    return [line for line in _ask("list", "--name").splitlines() if line]
+
+
+def active_networks() -> list[str]:
+    """The names of the networks that have their bridge."""
+    return [line for line in _ask("net-list", "--name").splitlines() if line]
+
+
+def end_domain(name: str) -> None:
+    """Pull its plug; its definition stays."""
+    _end(name, "destroy", running_domains)
+
+
+def end_network(name: str) -> None:
+    """Remove its bridge, dnsmasq and rules; its definition stays."""
+    _end(name, "net-destroy", active_networks)
+
+
+def _end(name: str, verb: str, left: Callable[[], list[str]]) -> None:
+    """What has ended has ended: a libvirtd that is still reconnecting to a guest kills it and then says "not found"."""
+    try:
+        _ask(verb, name, timeout=30)
+    except HostError:
+        if name in left():
+            raise
+
+
+def _ask(*words: str, timeout: float = 10) -> str:
+    return run.run(["virsh", "--quiet", "--connect", URI, *words], timeout=timeout)
