@@ -22,7 +22,7 @@ def accelerators(rows: Sequence[Row]) -> str:
     parts = []
     for kind in kinds:
         own = [row for row in guests if row.accelerator == kind]
-        reasons = dict.fromkeys(str(row.facts["conditions"].get("accelerator_reason") or "") for row in own)
+        reasons = dict.fromkeys(_clause(row.facts["conditions"].get("accelerator_reason")) for row in own)
         about = "; ".join(text for text in (MEANING.get(kind, ""), *reasons) if text)
         of = f"{_and([_called(row) for row in own])}: " if len(kinds) > 1 else ""
         parts.append(f"{of}{kind}" + (f" ({about})" if about else ""))
@@ -48,6 +48,11 @@ def mixed(rows: Sequence[Row]) -> str:
         return ""
     said = ", ".join(f"{_called(row)} {row.accelerator}" for row in guests)
     return f"Not the same accelerator: do not compare ({said})."
+
+
+def _clause(reason: object) -> str:
+    """The reason without QEMU's own words, which follow a colon; they are in the conditions, and `doctor` prints them."""
+    return str(reason or "").partition(": ")[0]
 
 
 def _called(row: Row) -> str:

@@ -21,13 +21,14 @@ from lab.errors import LabError, WrongUse
 from lab.results import RunWriter
 from lab.sample import Sample
 from lab.substrates import module_of
+from substrates import procfs
 from substrates.contract import Boot, Request, Slot
 from substrates.errors import NeverAnswered
 
 FIRST_PORT = 18200
 IDLE_SECONDS = 1.0
 SETTLE_SECONDS = 0.1  # memory is read when the first answer's dust has settled
-REQUESTS = 5000
+REQUESTS, LOAD_SECONDS = 5000, 3.0
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ class Plan:
 
     @classmethod
     def of(cls, *, quick: bool, seed: int | None) -> Plan:
-        """8 blocks when it must be quick, else 25; VMLAB_BLOCKS says another number."""
+        """6 blocks when it must be quick, else 25; VMLAB_BLOCKS says another number."""
         chosen = secrets.randbelow(2**31) if seed is None else seed
-        blocks = os.environ.get("VMLAB_BLOCKS") or ("8" if quick else "25")
+        blocks = os.environ.get("VMLAB_BLOCKS") or ("6" if quick else "25")
         if not blocks.isdecimal() or int(blocks) == 0:
             raise WrongUse(f"VMLAB_BLOCKS must be a whole number above 0, not {blocks!r}")
-        return cls(int(blocks), int(blocks) * 3 // 8 if quick else int(blocks) // 3, chosen)
+        return cls(int(blocks), int(blocks) // 3 if int(blocks) > 1 else 1, chosen)
 
 
 @dataclass
@@ -126,20 +127,21 @@ def _turn(plan: Plan, subject: Subject, block: int, number: int, writer: RunWrit
     slot = Slot(number % 100, FIRST_PORT + number % 100)
     request = Request(subject.path, nonce, subject.echoes_nonce)
     keep = _Keep(writer, {"stack": subject.stack, "block": block, "boot": nonce}, warm_up=block < 0)
+    free_bytes = procfs.available_bytes()
     boot: Boot = subject.module.boot(subject.definition, slot, request)
+    url = f"{boot.url or f'http://127.0.0.1:{slot.port}'}{request.path}"
+    load, gone = 0 <= block < plan.loads, False
     try:
         _keep_boot(keep, boot)
-        _look(
-            keep,
-            subject,
-            boot,
-            load=0 <= block < plan.loads,
-            url=f"http://127.0.0.1:{slot.port}{request.path}",
-        )
+        _look(keep, subject, boot, free_bytes)
+        if load:
+            _load(keep, subject, boot, url)
+            gone = _shut_down(keep, subject, boot)
     finally:
         start = time.monotonic_ns()
         subject.module.destroy(boot.copy)
-        keep("destroy_seconds", (time.monotonic_ns() - start) / 1e9, "s")
+        if not gone:
+            keep("destroy_seconds", (time.monotonic_ns() - start) / 1e9, "s")
 
 
 class _Keep:
@@ -159,18 +161,25 @@ def _keep_boot(keep: _Keep, boot: Boot) -> None:
     keep("boot_seconds", boot.seconds, "s")
     for phase, seconds in boot.phases_seconds().items():
         keep("phase_seconds", seconds, "s", phase=phase)
+    for part, seconds in boot.checks_seconds.items():
+        keep("boot_check_seconds", seconds, "s", part=part)
 
 
-def _look(keep: _Keep, subject: Subject, boot: Boot, *, load: bool, url: str) -> None:
-    """Memory and disk of the copy; then, if wanted, its CPU time while idle and for each 1,000 requests."""
+def _look(keep: _Keep, subject: Subject, boot: Boot, free_bytes: int) -> None:
+    """Memory and disk of the copy, and how much less this machine had free because of it: its slope."""
     time.sleep(SETTLE_SECONDS)
-    before = subject.module.footprint(boot.copy)
-    keep("memory_pss_bytes", before.pss_bytes, "B")
-    if before.cgroup_bytes is not None:
-        keep("memory_cgroup_bytes", before.cgroup_bytes, "B")
-    keep("disk_instance_bytes", before.disk_instance_bytes, "B")
-    if not load:
-        return
+    keep("memory_host_bytes", free_bytes - procfs.available_bytes(), "B")
+    found = subject.module.footprint(boot.copy)
+    keep("memory_pss_bytes", found.pss_bytes, "B")
+    if found.cgroup_bytes is not None:
+        keep("memory_cgroup_bytes", found.cgroup_bytes, "B")
+    if found.guest_bytes is not None:
+        keep("memory_guest_bytes", found.guest_bytes, "B")
+    keep("disk_instance_bytes", found.disk_instance_bytes, "B")
+
+
+def _load(keep: _Keep, subject: Subject, boot: Boot, url: str) -> None:
+    """The copy's CPU time while idle, and for each 1,000 requests."""
     start, idle = time.monotonic(), subject.module.footprint(boot.copy).cpu_seconds
     time.sleep(IDLE_SECONDS)
     after = subject.module.footprint(boot.copy).cpu_seconds
@@ -180,18 +189,32 @@ def _look(keep: _Keep, subject: Subject, boot: Boot, *, load: bool, url: str) ->
     keep("cpu_seconds_per_1000_requests", busy / served * 1000, "s")
 
 
-def ask_many(url: str, count: int) -> int:
-    """Send that many requests one after the other over kept-alive connections; how many were answered.
+def _shut_down(keep: _Keep, subject: Subject, boot: Boot) -> bool:
+    """How long a clean end takes, where it is another thing than taking the copy away; whether the copy went by itself."""
+    if not hasattr(subject.module, "shut_down"):
+        return False
+    start = time.monotonic_ns()
+    gone = bool(subject.module.shut_down(boot.copy))
+    if gone:
+        keep("shutdown_seconds", (time.monotonic_ns() - start) / 1e9, "s")
+    return gone
+
+
+def ask_many(url: str, count: int, seconds: float = LOAD_SECONDS) -> int:
+    """Send that many requests one after the other over kept-alive connections, or as many as the time lets; how many were
+    answered. An emulated guest answers in milliseconds what takes others microseconds.
 
     A new connection every 500, because servers close one after a while (nginx after 1,000).
     """
     parts = urlsplit(url)
     request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: lab\r\n\r\n".encode()
-    served = 0
-    while served < count:
+    served, end = 0, time.monotonic() + seconds
+    while served < count and time.monotonic() < end:
         with socket.create_connection((parts.hostname or "", parts.port or 80), 10.0) as link:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for _ in range(min(500, count - served)):
+                if served and time.monotonic() > end:
+                    break
                 link.sendall(request)
                 _read_answer(link)
                 served += 1

@@ -7,15 +7,13 @@ measured, and whatever was stood up is torn down.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from lab import facts, gc, measure, results, stacks
+from lab import accelerator, facts, gc, measure, preparation, results, stacks
 from lab.errors import LabError
+from lab.progress import say
 from lab.results import RunWriter
 from lab.sample import Sample
 from lab.show import show
@@ -24,34 +22,27 @@ from substrates.errors import SubstrateError, Unavailable
 
 def run(options: argparse.Namespace) -> int:
     """Everything; 0 done, 1 something failed, 3 nothing could be measured."""
-    from host import commands
-
-    names = stacks.chosen(options.stack)
+    names = stacks.chosen(options.stack, quick=options.quick)
+    accelerator.check()
     started = time.monotonic()
-    with contextlib.redirect_stdout(sys.stderr):  # the result alone goes to standard output
-        code = commands.run("up", [], as_json=False, yes=options.yes)
-    if code:
-        return code
+    missing = preparation.set_up(names, yes=options.yes)
+    accelerator.check()  # once more, with what was missing before: QEMU, and the guest's own kernel
     if options.service:
-        _build_service(Path(options.service))
+        preparation.build_service(Path(options.service), names)
     plan = measure.Plan.of(quick=options.quick, seed=options.seed)
     writer = results.create(seed=plan.seed, quick=options.quick, host=facts.host())
-    code = _stand_up_and_measure(names, plan, writer)
+    for name, error in missing.items():
+        writer.set_stack(name, preparation.facts_of(error))
+    code = _stand_up_and_measure([name for name in names if name not in missing], plan, writer)
     writer.finish()
     show(writer.run, as_json=options.json)
     say(f"{time.monotonic() - started:.0f} s in all; raw samples and report: {writer.directory}")
     return code
 
 
-def _build_service(path: Path) -> None:
-    """Build the user's own service; the components find it by VMLAB_SERVICE."""
-    from host.artifact.build import build
-
-    os.environ["VMLAB_SERVICE"] = build(path, say)["name"]
-
-
 def measure_only(options: argparse.Namespace) -> int:
     """`vmlab measure`: what is up already."""
+    accelerator.check()
     names = stacks.chosen(options.stack) if options.stack else _running()
     plan = measure.Plan.of(quick=options.quick, seed=options.seed)
     writer = results.create(seed=plan.seed, quick=options.quick, host=facts.host())
@@ -59,12 +50,6 @@ def measure_only(options: argparse.Namespace) -> int:
     writer.finish()
     show(writer.run, as_json=options.json)
     return _code(tally, failed=False)
-
-
-def say(text: str) -> None:
-    """One line of progress."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
 
 
 def _stand_up_and_measure(names: list[str], plan: measure.Plan, writer: RunWriter) -> int:
@@ -103,6 +88,8 @@ def _up(name: str, writer: RunWriter) -> bool:
 
 
 def _down(name: str, writer: RunWriter) -> bool:
+    if name not in stacks.with_state():  # its program was refused before anything was made
+        return True
     try:
         seconds = stacks.destroy(name, "--skip-preview")
     except LabError as error:
@@ -117,6 +104,7 @@ def _measure(names: list[str], plan: measure.Plan, writer: RunWriter, *, require
     for name in names:
         try:
             outputs = stacks.outputs(name)
+            accelerator.refuse_another(name, outputs["conditions"])
             subject = measure.subject_of(name, outputs)
             writer.set_stack(name, _facts(outputs, subject))
             image = subject.module.image_bytes(outputs["instance"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from typing import Any
@@ -14,6 +15,8 @@ from substrates import places
 from substrates.errors import SubstrateError
 from substrates.run import attached, run
 
+QUICK = ("process", "docker", "vm", "kubernetes")  # one of each kind; the others are variations
+
 
 def known() -> list[str]:
     """Stacks with a configuration file, in the order of the lesson: nearest to the bare machine first."""
@@ -22,12 +25,19 @@ def known() -> list[str]:
     return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
-def chosen(names: list[str]) -> list[str]:
-    """The stacks that were named, or all; WrongUse for one that does not exist."""
+def substrate_of(stack: str) -> str:
+    """What a stack runs on, by its configuration file."""
+    text = (ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+    found = re.search(r"^\s*vmlab:substrate:\s*(\S+)\s*$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def chosen(names: list[str], *, quick: bool = False) -> list[str]:
+    """The stacks that were named, or all, or of those the ones that a quick run has; WrongUse for one that does not exist."""
     unknown = [name for name in names if name not in known()]
     if unknown:
         raise WrongUse(f"no stack {unknown[0]!r}; there are: {', '.join(known())}")
-    return names or known()
+    return names or [name for name in known() if not quick or name in QUICK]
 
 
 def up(stack: str, *flags: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-MODULES = {"process": "substrates.process", "docker": "substrates.docker"}
+MODULES = {"process": "substrates.process", "docker": "substrates.docker", "vm": "substrates.vm"}
 
 
 def module_of(substrate: str) -> ModuleType:

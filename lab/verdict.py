@@ -120,11 +120,9 @@ def _before(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
     bases = [row for row in booted if row.stack == BASE and not row.of_run]
     if not guests or not bases:
         return ""
-    parts = [
-        f"{units.quantity(_until_service(substrates[row.label]), 's')} in {_words(row)}"
-        for row in [*guests, *bases]
-    ]
-    return f"Before the service's own first line pass {', '.join(parts)}."
+    times = [(row, _until_service(substrates[row.label])) for row in [*guests, *bases]]
+    parts = [f"{units.quantity(seconds, 's')} in {_words(row)}" for row, seconds in times if seconds is not None]
+    return f"Before the service's own first line pass {', '.join(parts)}." if len(parts) > 1 else ""
 
 
 def _until_service(substrate: Substrate) -> float | None:

@@ -115,7 +115,9 @@ def test_seed_is_kept_and_repeats_the_order(
     assert (facts["seed"], facts["quick"], facts["finished"]) == (SEED, True, True)
     before = laboratory.take(prepared, module_lab)
 
-    again = module_lab.run("run", "--quick", "--json", "--seed", str(SEED), VMLAB_BLOCKS="2")
+    again = module_lab.run(
+        "run", "--quick", "--json", "--seed", str(SEED), "process", "docker", VMLAB_BLOCKS="2"
+    )
 
     assert again.returncode == 0, again.stderr
     first = order(samples(module_lab, story["run"]))

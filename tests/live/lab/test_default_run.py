@@ -1,0 +1,21 @@
+"""What a newcomer's first command does: every kind of substrate in one table, without naming any."""
+
+from __future__ import annotations
+
+import json
+
+from lab import stacks
+from tests.live.lab.laboratory import Laboratory
+
+
+def test_one_command_measures_every_kind(lab: Laboratory) -> None:
+    """`vmlab run --quick` measures one stack of each kind; all ran the same bytes with the same limits, and each answered."""
+    done = lab.run("run", "--quick", "--json", VMLAB_BLOCKS="1")
+    assert done.returncode == 0, done.stderr
+    story = json.loads(done.stdout)["substrates"]
+
+    assert list(story) == stacks.chosen([], quick=True)
+    assert [name for name, one in story.items() if not one["available"]] == []
+    assert {one["metrics"]["boot_seconds"]["n"] for one in story.values()} == {1}
+    assert len({one["artifact"] for one in story.values()}) == 1
+    assert len({(one["limits"]["cpus"], one["limits"]["memory_bytes"]) for one in story.values()}) == 1
