@@ -16,6 +16,7 @@ from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from engine import urn as urns
+from engine.providers.words import said
 from engine.values import Properties, Secret, Value, contains_secret, contains_unknown
 from engine.values.wire import from_struct, to_struct
 
@@ -308,7 +309,7 @@ def _difference(answer: provider_pb2.DiffResponse) -> Difference:
 def _sorted(error: Any) -> ProviderError:
     """The provider's own words, whether the outcome is known, and the half-made thing if it sent one."""
     code: grpc.StatusCode = error.code()  # the stubs raise errors that are calls as well
-    details = error.details() or code.name
+    details = said(error.details() or code.name)
     if code == grpc.StatusCode.UNAVAILABLE:
         details = f"the provider went away: {details}"
     return ProviderError(
