@@ -1,19 +1,20 @@
 """The program: configuration in, one component, the outputs that every stack exports."""
 
+import importlib
+
 import pulumi
 
 from components import spec
 from substrates.errors import SubstrateError
 
+COMPONENTS = {"process": "ProcessService", "docker": "DockerService", "vm": "VmService"}
+
 config = pulumi.Config()
 substrate = config.require("substrate")
-
-if substrate == "process":
-    from components.process import ProcessService as Service
-elif substrate == "docker":
-    from components.docker import DockerService as Service
-else:
-    raise pulumi.RunError(f"substrate must be process or docker, not {substrate!r}")
+if substrate not in COMPONENTS:
+    raise pulumi.RunError(f"substrate must be one of {', '.join(COMPONENTS)}, not {substrate!r}")
+# Imported when it is asked for: each brings the libraries of its own substrate.
+Service = getattr(importlib.import_module(f"components.{substrate}"), COMPONENTS[substrate])
 
 try:
     service = Service("service", spec.from_config(config))

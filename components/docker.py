@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.secret import secret_file
-from components.spec import ServiceArgs, conditions, object_name, probe
+from components.spec import ServiceArgs, conditions, object_name, probe, require_port
 from substrates import procfs
 
 SUBSTRATE = "docker"
@@ -22,6 +22,7 @@ class DockerService(pulumi.ComponentResource):
     outputs: dict[str, Any]
 
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        require_port(args)
         procfs.refuse_taken_port(args.port, unless="docker-proxy")  # whose port that is, Docker itself knows
         super().__init__("vmlab:index:DockerService", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -8,7 +8,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from components.secret import SecretFile, secret_file
-from components.spec import ServiceArgs, conditions, object_name, probe
+from components.spec import ServiceArgs, conditions, object_name, probe, require_port
 from providers.process import ProcessProvider
 
 SUBSTRATE = "process"
@@ -20,6 +20,7 @@ class ProcessService(pulumi.ComponentResource):
     outputs: dict[str, Any]
 
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        require_port(args)
         super().__init__("vmlab:index:ProcessService", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         secret = secret_file(name, args, child)

@@ -22,7 +22,7 @@ class ServiceArgs:
     """One service and what it may use; the same for every substrate."""
 
     artifact: Artifact
-    port: int  # on the host's loopback
+    port: int  # on the host's loopback; 0 where the service has an address of its own
     cpus: float = 1.0
     memory_bytes: int = 512 * 1024**2
     environment: dict[str, str] = field(default_factory=dict)
@@ -34,13 +34,19 @@ def from_config(config: pulumi.Config) -> ServiceArgs:
     """The arguments as the stack's configuration has them; ValueError says which key is wrong."""
     return ServiceArgs(
         artifact=load(config.get("service") or os.environ.get("VMLAB_SERVICE") or "service"),
-        port=config.require_int("port"),
+        port=config.get_int("port") or 0,
         cpus=positive_number("cpus", config.get("cpus") or "1"),
         memory_bytes=size_bytes("memory", config.get("memory") or "512MiB"),
         environment={str(k): str(v) for k, v in (config.get_object("environment") or {}).items()},
         secret=config.get_secret("secret"),
         replicas=config.get_int("replicas") or 1,
     )
+
+
+def require_port(args: ServiceArgs) -> None:
+    """ValueError where a substrate needs a port of this host and none is configured."""
+    if not 0 < args.port < 65536:
+        raise ValueError(f"port must be from 1 to 65535, not {args.port}; next: vmlab config set port 18080")
 
 
 def size_bytes(key: str, text: str) -> int:

@@ -121,7 +121,9 @@ def _before(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
     if not guests or not bases:
         return ""
     times = [(row, _until_service(substrates[row.label])) for row in [*guests, *bases]]
-    parts = [f"{units.quantity(seconds, 's')} in {_words(row)}" for row, seconds in times if seconds is not None]
+    parts = [
+        f"{units.quantity(seconds, 's')} in {_words(row)}" for row, seconds in times if seconds is not None
+    ]
     return f"Before the service's own first line pass {', '.join(parts)}." if len(parts) > 1 else ""
 
 

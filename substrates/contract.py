@@ -8,6 +8,7 @@ A substrate is a module with these functions, in this order:
     limits(instance)                         what the stack's own instance is held to, read back
     artifact(instance)                       the digest of the bytes it runs, read back
     image_bytes(instance)                    what the bytes it runs take on disk
+    shut_down(copy)                          ask it to end by itself; whether it did (only where that is another thing)
     destroy(copy)                            take a copy away; done when it is gone
     remove_copies()                          copies that an interrupted run left; they hold on to things of the stack
     everything_labelled(), remove_labelled() whatever carries the lab's label here, with or without a state
@@ -65,6 +66,10 @@ class Boot:
 
     copy: Any
     milestones_ns: dict[str, int] = field(default_factory=dict)
+    url: str = ""  # where the copy answers; "" is its slot's port on loopback
+    checks_seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # a second account of the boot (systemd's), by part
 
     @property
     def seconds(self) -> float:
@@ -95,6 +100,7 @@ class Footprint:
     cgroup_bytes: int | None
     cpu_seconds: float
     disk_instance_bytes: int
+    guest_bytes: int | None = None  # what a guest with a kernel of its own says that it uses
 
 
 def answer_seconds() -> float:

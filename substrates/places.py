@@ -32,6 +32,11 @@ def run() -> Path:
     return _choose("run", Path("/run/vmlab"), "XDG_RUNTIME_DIR", ".local/state", "run")
 
 
+def pools() -> Path:
+    """The storage pools of libvirt. QEMU's user must be able to pass through."""
+    return _choose("pools", Path("/var/lib/vmlab/pools"), "XDG_DATA_HOME", ".local/share", "pools")
+
+
 def make(folder: Path) -> Path:
     """The folder, made if it was not there."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -24,14 +24,14 @@ class Answer:
     at_ns: int
 
 
-def ask(url: str, timeout_seconds: float = 2.0) -> Answer | None:
-    """One GET; None when nobody answers in full."""
+def ask(url: str, timeout_seconds: float = 2.0, connect_seconds: float | None = None) -> Answer | None:
+    """One GET; None when nobody answers in full. The connection may have a shorter time of its own."""
     parts = urlsplit(url)
     path = parts.path or "/"
     address = (parts.hostname or "127.0.0.1", parts.port or 80)
     request = f"GET {path}{'?' + parts.query if parts.query else ''} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"
     try:
-        with socket.create_connection(address, timeout_seconds) as link:
+        with socket.create_connection(address, connect_seconds or timeout_seconds) as link:
             link.settimeout(timeout_seconds)
             link.sendall(request.encode())
             raw = _read(link)

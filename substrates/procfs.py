@@ -115,6 +115,12 @@ def uss_bytes(pid: int) -> int:
     return _rollup(pid, "Private_Clean:") + _rollup(pid, "Private_Dirty:")
 
 
+def available_bytes() -> int:
+    """What this machine could give to new processes without swapping, as the kernel estimates it."""
+    rows = dict(line.split(":", 1) for line in (PROC / "meminfo").read_text().splitlines())
+    return int(rows["MemAvailable"].split()[0]) * 1024
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time of all its threads so far, in nanosecond steps (schedstat; stat counts in 10 ms). 0 when it is gone."""
     total_ns = 0

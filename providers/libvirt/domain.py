@@ -1,0 +1,201 @@
+"""Domains: guests. Size, quota, autostart and whether it runs are changed in place; everything else replaces it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from providers.libvirt.inputs import (
+    Input,
+    Props,
+    Wrong,
+    changed,
+    fill,
+    known,
+    number,
+    one_of,
+    result,
+    row,
+    rows,
+    text,
+    truth,
+    whole,
+)
+from substrates.contract import answer_seconds
+from substrates.errors import SubstrateError
+from substrates.libvirt import domains, ready
+from substrates.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, domain
+
+LEAST_BYTES = 64 * 1024**2
+DISK = {
+    "path": Input(text),
+    "format": Input(one_of(*domain.FORMATS), "raw"),
+    "read_only": Input(truth, False),
+    "target": Input(text, ""),
+    "backing": Input(text, ""),
+    "backing_format": Input(text, ""),
+    "cache": Input(text, ""),
+}
+INTERFACE = {"network": Input(text), "mac": Input(text)}
+SPEC = {
+    "name": Input(text),
+    "stack": Input(text),
+    "memory_bytes": Input(whole),
+    "uuid": Input(text, ""),
+    "max_memory_bytes": Input(whole, 0),
+    "vcpus": Input(whole, 1),
+    "max_vcpus": Input(whole, 0),
+    "cpus": Input(number, 0.0),
+    "autostart": Input(truth, False),
+    "accelerator": Input(one_of(*domain.KINDS), "tcg"),
+    "cpu_model": Input(text, ""),
+    "machine": Input(one_of(*domain.MACHINES), "pc"),
+    "kernel": Input(text, ""),
+    "initrd": Input(text, ""),
+    "cmdline": Input(text, ""),
+    "disks": Input(rows(DISK), []),
+    "interfaces": Input(rows(INTERFACE), []),
+    "console": Input(text, ""),
+    "balloon": Input(truth, False),
+}
+INPUTS = {
+    **SPEC,
+    "running": Input(truth, True),
+    "ready": Input(row({"url": Input(text), "seconds": Input(number, 0.0)}), None),
+    "stop_seconds": Input(number, 10.0),  # for a clean end, before the plug is pulled
+}
+OUTPUTS = ("answered",)
+IN_PLACE = {"memory_bytes", "vcpus", "cpus", "autostart", "running", "ready", "stop_seconds"}
+
+
+class DomainProvider(ResourceProvider):
+    """One guest. The id is its name."""
+
+    serialize_as_secret_always = False
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Inputs that cannot work, before anything is made: a name that is somebody else's, too little memory."""
+        return result(INPUTS, OUTPUTS, news, _look)
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """What differs from what is there; "as usual" stands for what it means."""
+        wanted = _said(news)
+        ignored = (
+            {"ready"} if wanted["uuid"] else {"ready", "uuid"}
+        )  # how long a create waits changes nothing
+        differs = [key for key in changed(INPUTS, olds, wanted) if key not in ignored]
+        if wanted["ready"] and wanted["running"] and not olds.get("answered"):
+            differs.append("ready")  # its create was cut off before it answered
+        replaces = [key for key in differs if key not in IN_PLACE]
+        return DiffResult(changes=bool(differs), replaces=replaces, delete_before_replace=True)
+
+    def create(self, props: Props) -> CreateResult:
+        """Define and start it, and wait for its first answer if it is to be `ready`; one that fails is taken away again."""
+        props = _said(props)
+        spec = _spec(props)
+        made = domains.create(spec, running=props["running"])
+        try:
+            if props["running"]:
+                made = _settled(spec, props)
+        except SubstrateError:
+            domains.remove(spec.name, spec.stack)
+            raise
+        return CreateResult(spec.name, _outputs(props, made, answered=True))
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """What is there now. One that was shut off is there and does not run; somebody else's is not there."""
+        there = domains.find(id_) if id_ else None
+        if there is None or (props.get("stack") or there.spec.stack) != there.spec.stack:
+            return ReadResult("", {})
+        answered = bool(props.get("answered")) and there.running
+        return ReadResult(id_, _outputs(_said({**props, "name": id_}), there, answered=answered))
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """Change its size, start or stop it; a guest that does not follow while it runs is started again."""
+        news = _said(news)
+        spec = _spec(news)
+        now = domains.update(spec, stop_seconds=news["stop_seconds"])
+        if news["running"]:
+            domains.start(spec.name)
+            now = _settled(spec, news)
+        elif now.running:
+            domains.stop(spec.name, news["stop_seconds"])
+            now = replace(now, running=False)
+        return UpdateResult(_outputs(news, now, answered=True))
+
+    def delete(self, id_: str, props: Props) -> None:
+        """Shut it down and take it away; one that is gone, or is somebody else's by now, is deleted."""
+        domains.remove(id_, props.get("stack", ""), float(props.get("stop_seconds", 0.0)))
+        if domains.find(id_) is None:
+            domains.forget(id_, props.get("console", ""))
+
+
+def _look(props: Props) -> None:
+    """What the inputs say together, and what of it this machine can do; what a preview does not know yet is left out."""
+    spec = _spec(_said({key: value for key, value in props.items() if known(value)}))
+    if spec.memory_bytes < LEAST_BYTES:
+        raise Wrong(
+            "memory_bytes",
+            f"no guest boots with {spec.memory_bytes} bytes; give it {LEAST_BYTES} (64 MiB) or more",
+        )
+    if spec.memory_bytes % 1024 or spec.max_memory_bytes < spec.memory_bytes:
+        raise Wrong("memory_bytes", "it must be whole KiB and not above max_memory_bytes")
+    if not 1 <= spec.vcpus <= spec.max_vcpus:
+        raise Wrong("vcpus", "it must be 1 or more and not above max_vcpus")
+    if not 0 < spec.cpus <= spec.vcpus:
+        raise Wrong("cpus", "it must be above 0 and not above vcpus")
+    domain.to_xml(spec)
+    for key, file in (("kernel", spec.kernel), ("initrd", spec.initrd)):
+        if file and not Path(file).is_file():
+            raise Wrong(key, f"there is no file {file}")
+    domains.refuse_foreign(spec.name, spec.stack)
+
+
+def _said(props: Props) -> Props:
+    """The inputs with nothing left to be understood, so that they compare with what is read back."""
+    filled, _ = fill(INPUTS, props)
+    for key, usual in (("max_memory_bytes", "memory_bytes"), ("max_vcpus", "vcpus"), ("cpus", "vcpus")):
+        filled[key] = filled[key] or filled[usual]
+    if known(filled["accelerator"]):
+        filled["cpu_model"] = filled["cpu_model"] or domain.BEST_CPU[filled["accelerator"]]
+    for number_, disk in enumerate(filled["disks"] if isinstance(filled["disks"], list) else []):
+        disk["target"] = disk["target"] or f"vd{chr(97 + number_)}"
+        disk["backing_format"] = disk["backing_format"] or ("raw" if disk["backing"] else "")
+    for link in filled["interfaces"] if isinstance(filled["interfaces"], list) else []:
+        link["mac"] = link["mac"].lower() if isinstance(link["mac"], str) else link["mac"]
+    return filled
+
+
+def _spec(props: Props) -> DomainSpec:
+    lists = {
+        "disks": tuple(DiskSpec(**disk) for disk in props["disks"]),
+        "interfaces": tuple(InterfaceSpec(**link) for link in props["interfaces"]),
+    }
+    return DomainSpec(**{key: props[key] for key in SPEC} | lists).whole()
+
+
+def _settled(spec: DomainSpec, props: Props) -> domains.Found:
+    """Once it has the size that it shall have, and answers if it is to."""
+    asked: dict[str, Any] = props["ready"] or {}
+    seconds = asked.get("seconds") or answer_seconds()
+    if asked:
+        ready.wait_for_answer(spec.name, asked["url"], seconds, spec.console)
+    domains.settle_size(spec, seconds)
+    found = domains.find(spec.name)
+    if found is None:
+        raise SubstrateError(f"the domain {spec.name} went away while it was waited for; refresh, then up")
+    return found
+
+
+def _outputs(props: Props, found: domains.Found, *, answered: bool) -> Props:
+    """What is there, in the words of the inputs."""
+    spec = asdict(found.spec)
+    spec["disks"], spec["interfaces"] = list(spec["disks"]), list(spec["interfaces"])
+    if domain.is_quota_of(found.spec, props["cpus"] or 0.0):
+        spec["cpus"] = props["cpus"]  # a third of a processor is read back as 0.3334
+    spec["balloon"] = found.spec.balloon and props["balloon"]  # it may be there for the memory's sake alone
+    rest = {key: props[key] for key in ("ready", "stop_seconds")}
+    return {**spec, **rest, "running": found.running, "answered": answered and found.running}

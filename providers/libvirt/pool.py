@@ -1,0 +1,73 @@
+"""Pools. The mode of the directory, whether it runs and `autostart` are changed in place; everything else replaces it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from providers.libvirt.inputs import Input, Props, changed, fill, known, result, text, truth
+from substrates.libvirt import pools
+from substrates.libvirt.description import PoolSpec, pool
+
+INPUTS = {
+    "name": Input(text),
+    "path": Input(text),
+    "mode": Input(text, "0711"),
+    "autostart": Input(truth, False),
+}
+IN_PLACE = {"mode", "autostart"}
+OUTPUTS = ("running",)
+
+
+class PoolProvider(ResourceProvider):
+    """One pool. The id is its name."""
+
+    serialize_as_secret_always = False
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Inputs that cannot work, before anything is made: a directory that QEMU could not reach."""
+        return result(INPUTS, OUTPUTS, news, _look)
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """What differs from what is there; one that was stopped is started."""
+        differs = changed(INPUTS, olds, news)
+        replaces = [key for key in differs if key not in IN_PLACE]
+        return DiffResult(
+            changes=bool(differs) or not olds.get("running"), replaces=replaces, delete_before_replace=True
+        )
+
+    def create(self, props: Props) -> CreateResult:
+        """Make the directory, define the pool and start it."""
+        return CreateResult(props["name"], _outputs(pools.create(_spec(props))))
+
+    def read(self, id_: str, _props: Props) -> ReadResult:
+        """What is there now; somebody else's is not there, and a directory that is gone has no mode."""
+        there = pools.find(id_) if id_ else None
+        if there is None or not there.ours:
+            return ReadResult("", {})
+        return ReadResult(id_, _outputs(there))
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """Start it, set the mode and `autostart`."""
+        return UpdateResult(_outputs(pools.update(_spec(news))))
+
+    def delete(self, id_: str, _props: Props) -> None:
+        """Take it away with its directory; one that is gone is deleted."""
+        pools.remove(id_)
+
+
+def _look(props: Props) -> None:
+    if known(props):
+        spec = _spec(props)
+        pool.to_xml(spec)
+        pools.refuse_foreign(spec)
+        pools.refuse_unreachable(spec.path)
+
+
+def _spec(props: Props) -> PoolSpec:
+    return PoolSpec(**fill(INPUTS, props)[0])
+
+
+def _outputs(found: pools.Found) -> Props:
+    return {**asdict(found.spec), "running": found.running}

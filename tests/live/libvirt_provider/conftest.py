@@ -1,0 +1,41 @@
+"""The system's libvirtd, and a world of its own for each test that leaves nothing behind, proven by a census."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from substrates.errors import Unavailable
+from substrates.libvirt import connection
+from tests.live.conftest import missing
+from tests.live.libvirt_provider import guest
+from tests.live.libvirt_provider.world import World
+
+
+@pytest.fixture(scope="session")
+def libvirt() -> None:
+    """A libvirtd that answers, and a kernel to boot."""
+    try:
+        connection.open()
+    except Unavailable as error:
+        missing(str(error))
+    if guest.kernel() is None:
+        missing("no kernel to boot: vmlab host up guest")
+
+
+@pytest.fixture
+def world(libvirt: None) -> Iterator[World]:
+    """One world; it has to be as empty at the end as it was at the beginning."""
+    world = World.start_up()
+    before = world.census()
+    yield world
+    after = world.settle(before)
+    world.sweep()
+    left = [
+        f"left behind: {kind}: {sorted(after[kind] - before[kind])}"
+        for kind in after
+        if after[kind] - before[kind]
+    ]
+    if left:
+        pytest.fail("the census differs:\n" + "\n".join(left), pytrace=False)
