@@ -136,6 +136,7 @@ def _machine(args: ServiceArgs, own: GuestArgs, kernel: guest.Kernel, name: str)
         "cpus": args.cpus,
         "balloon": True,  # so that the guest's own view of its memory can be asked for
         "accelerator": name,
+        "machine": guest.MACHINE,
         "kernel": str(kernel.image),
         "initrd": str(kernel.initramfs),
         "cmdline": _command_line(own.variant),

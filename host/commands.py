@@ -134,8 +134,8 @@ def _print_status(chosen: Sequence[parts.Part], as_json: bool) -> None:
 
 
 def _line(name: str, state: str, detail: str, fix: str) -> str:
-    line = f"{name:<9} {state:<13} {detail}"
-    return f"{line}\n{'':<10}fix: {fix}" if fix else line
+    line = f"{name:<10} {state:<13} {detail}"
+    return f"{line}\n{'':<11}fix: {fix}" if fix else line
 
 
 def _print(text: str) -> None:

@@ -91,6 +91,8 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
         stamps["sandboxed"] = time.monotonic_ns()
         deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
         answer = watch.first_answer(f"{copy.url}{request.path}", deadline, request.expected)
+        if answer is not None and request.echoed:
+            watch.catch_up()
         stamps |= watch.stamps_ns
     if answer is None:
         said = [*watch.lines()[-CONSOLE_LINES:], *error]

@@ -103,6 +103,20 @@ def test_an_account_that_comes_late_is_waited_for(tmp_path: Path, monkeypatch: p
         assert watch.account().keys() == {"kernel", "userspace"}
 
 
+def test_lines_that_the_answer_overtook_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have a stamp, if a late one; where they never come the wait has an end."""
+    monkeypatch.setattr(vm_console, "BEHIND_SECONDS", 0.5)
+    console = tmp_path / "console"
+    with Watch(console) as watch:
+        watch.catch_up()
+        assert watch.stamps_ns == {}
+        threading.Timer(0.1, lambda: console.write_bytes(b"".join(SPOKEN))).start()
+        watch.catch_up()
+        assert watch.stamps_ns.keys() >= {"service", "listening"}
+
+
 class _Service(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)

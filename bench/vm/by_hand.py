@@ -1,0 +1,112 @@
+"""The same guest started by a QEMU command line written by hand, timed from `qemu-img create` to the first valid answer.
+
+Kernel, initramfs, the disk below, memory and the network are those of the stack's own domain; the layer, the data disk and
+the configuration are made in the timed part, as the lab makes them. The tap is there before, so that a hand's time is
+the least it can be. Left out: what a person who starts one guest does without: seccomp, another user, a cgroup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from substrates import guest, vm, vm_disks
+from substrates.contract import Boot, Request
+from substrates.errors import SubstrateError
+from substrates.libvirt.description import DiskSpec
+from substrates.run import run
+from substrates.vm_console import Watch
+
+NAME = "vmlab-bench-by-hand"
+TAP = "vl-by-hand"
+PLACE = 61  # in the network: the lab's copies end at .59
+END_SECONDS = 10.0
+CPU = {"kvm": "host", "tcg": "max"}
+
+
+class Hand:
+    """One stack's guest by hand: what its command line is made of."""
+
+    def __init__(self, definition: vm.Definition) -> None:
+        self.definition = definition
+        self.address = str(definition.network.network[PLACE])
+        self.folder = guest.copies() / NAME
+        self.disks = tuple(
+            DiskSpec(str(self.folder / name)) for name in ("root.qcow2", "data.raw", "config.raw")
+        )
+
+    def boot(self, request: Request) -> Boot:
+        """Make the disks, start QEMU, wait for the answer, take all of it away."""
+        self._prepare()
+        console = self.folder / "console"
+        try:
+            with Watch(console) as watch:
+                stamps = {"requested": time.monotonic_ns()}
+                vm_disks.make(self.definition.spec.disks[0].backing, self.disks, self._files(request))
+                stamps["accepted"] = time.monotonic_ns()
+                with _running(self.command(console), self.folder / "log") as child:
+                    url = f"http://{self.address}:{self.definition.port}{request.path}"
+                    deadline = stamps["requested"] + int(request.seconds * 1e9)
+                    answer = watch.first_answer(url, deadline, request.expected, lambda: child.poll() is None)
+                stamps |= watch.stamps_ns
+            if answer is None:
+                said = [*watch.lines()[-20:], (self.folder / "log").read_text()]
+                raise SubstrateError("no answer by hand:\n" + "\n".join(said))
+            return Boot(NAME, {**stamps, "answered": answer.at_ns}, url=url)
+        finally:
+            self._clear()
+
+    def command(self, console: Path) -> list[str]:
+        """As a person would type it."""
+        spec = self.definition.spec
+        root, data, config = (disk.path for disk in self.disks)
+        return [
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-machine", spec.machine, "-accel", spec.accelerator, "-cpu", CPU[spec.accelerator],
+            "-m", f"{spec.memory_bytes // 1024**2}M", "-smp", str(spec.vcpus),
+            "-kernel", spec.kernel, "-initrd", spec.initrd, "-append", spec.cmdline,
+            "-drive", f"file={root},format=qcow2,if=virtio",
+            "-drive", f"file={data},format=raw,if=virtio",
+            "-drive", f"file={config},format=raw,if=virtio,readonly=on",
+            "-netdev", f"tap,id=net,ifname={TAP},script=no,downscript=no",
+            "-device", f"virtio-net-pci,netdev=net,mac={vm.mac_of(self.address)},romfile=",
+            "-device", "virtio-rng-pci", "-serial", f"file:{console}",
+        ]  # fmt: skip
+
+    def _files(self, request: Request) -> dict[str, str]:
+        own = self.definition
+        environment = f"{own.files.get('environment', '')}NONCE={request.nonce}\n"
+        address = f"{self.address}/{own.network.network.prefixlen}\n"
+        return {**own.files, "address": address, "hostname": f"{NAME}\n", "environment": environment}
+
+    def _prepare(self) -> None:
+        self._clear()
+        self.folder.mkdir(parents=True)
+        bridge, mac = self.definition.bridge, vm.mac_of(self.address)
+        run(["ip", "tuntap", "add", "dev", TAP, "mode", "tap"])
+        run(["ip", "link", "set", TAP, "master", bridge, "up"])
+        run(["ip", "neigh", "replace", self.address, "lladdr", mac, "dev", bridge, "nud", "permanent"])
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if Path("/sys/class/net", TAP).exists():
+            run(["ip", "link", "del", TAP])
+        run(["ip", "neigh", "flush", "to", self.address, "dev", self.definition.bridge, "nud", "permanent"])
+
+
+@contextlib.contextmanager
+def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file) as child,
+    ):
+        try:
+            yield child
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.wait(END_SECONDS)

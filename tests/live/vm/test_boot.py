@@ -1,0 +1,162 @@
+"""Boots of copies: milestones and phases, systemd's account beside ours, the button, and nothing left after thirty."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from substrates import procfs, vm
+from substrates.contract import MILESTONES, Boot, Request, Slot
+from substrates.errors import NeverAnswered
+from substrates.libvirt import domains
+from tests.live.lab.laboratory import Laboratory
+from tests.live.vm import machine
+from tests.live.vm.machine import outputs
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
+BOOTS = 30
+# systemd counts from the kernel's own start and until its last unit, ours from the kernel's first byte to the first answer;
+# seen once: 4.6 s by its account, 4.9 by ours from the first byte on the console on.
+ACCOUNT_SECONDS, ACCOUNT_SHARE = 0.5, 0.15
+DEAF = "import _signal; _signal.signal(15, _signal.SIG_IGN); _signal.signal = lambda *_: None; exec(open({program!r}).read())"
+MUTE = "print('I wait', flush=True); import time; time.sleep(99)"
+
+
+def boot(definition: vm.Definition, number: int, nonce: str = "") -> Boot:
+    """One copy."""
+    return vm.boot(
+        definition, Slot(number, 18300 + number), Request("/", nonce or f"n{number}x", echoed=True)
+    )
+
+
+def test_thirty_boots_leave_nothing(lab: Laboratory, slim: str) -> None:
+    """Each has every milestone in order and phases that are its total; after each `destroy` the census is as before."""
+    definition = vm.definition(outputs(lab, slim)["instance"])
+    before = machine.take(lab)
+    for number in range(BOOTS):
+        found = boot(definition, number)
+        vm.destroy(found.copy)
+
+        stamps = [
+            found.milestones_ns[name] for name in MILESTONES[:-1]
+        ]  # the answer may overtake the console
+        assert stamps == sorted(stamps)
+        assert list(found.phases_seconds()) == list(MILESTONES[1:])
+        assert sum(found.phases_seconds().values()) == pytest.approx(found.seconds, abs=1e-9)
+        assert min(found.phases_seconds().values()) >= 0
+        assert found.checks_seconds == {}
+        assert not found.copy.folder.exists()
+        assert f"{found.copy.address} " not in machine.output("ip", "neigh", "show")
+    assert machine.settled(lab, before) == []
+
+
+def test_copies_are_fresh(lab: Laboratory, slim: str) -> None:
+    """Two copies at once: each with its own address, nonce, boot id and data, none with the stack's visits."""
+    instance = outputs(lab, slim)["instance"]
+    definition, url = vm.definition(instance), outputs(lab, slim)["url"]
+    machine.answer(url, "/visits", "POST")
+    one, other = boot(definition, 1, "first"), boot(definition, 2, "second")
+    said = [machine.answer(found.url) for found in (one, other)]
+    visits = [machine.answer(found.url, "/visits")["visits"] for found in (one, other)]
+    vm.remove_copies()
+
+    assert [found["nonce"] for found in said] == ["first", "second"]
+    assert len({found["boot_id"] for found in said} | {machine.answer(url)["boot_id"]}) == 3
+    assert visits == [0, 0]
+    assert machine.answer(url, "/visits")["visits"] == 1
+    assert [name for name, _ in domains.labelled(vm.COPIES)] == []
+
+
+def test_footprint(lab: Laboratory, slim: str) -> None:
+    """Memory, disk and time of a copy are QEMU's own: more than the guest uses, less than the machine has."""
+    found = boot(vm.definition(outputs(lab, slim)["instance"]), 3)
+    took = vm.footprint(found.copy)
+    vm.destroy(found.copy)
+
+    assert 64 * 1024**2 < took.pss_bytes < procfs.available_bytes()
+    assert took.cpu_seconds > 0.2
+    assert 0 < took.disk_instance_bytes < 64 * 1024**2
+    assert vm.image_bytes(outputs(lab, slim)["instance"]) > 32 * 1024**2
+
+
+def test_clean_shutdown(lab: Laboratory, slim: str) -> None:
+    """At the button the service says that it stopped, and QEMU ends by itself before the deadline."""
+    found = boot(vm.definition(outputs(lab, slim)["instance"]), 4)
+    console, pid = found.copy.folder / "console", _pid(found)
+
+    start = time.monotonic()
+    clean = vm.shut_down(found.copy)
+    seconds = time.monotonic() - start
+    said = console.read_text(errors="replace")
+    vm.destroy(found.copy)
+
+    assert clean
+    assert seconds < vm.STOP_SECONDS
+    assert "vmlab-service stopped" in said, said[-800:]
+    assert pid not in machine.guests()
+
+
+def test_deaf_guest_is_destroyed(lab: Laboratory, slim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose service takes no notice is there until the deadline, and then it is not."""
+    definition = vm.definition(outputs(lab, slim)["instance"])
+    *interpreter, program = definition.files["command"].split()
+    deaf = [*interpreter, "-c", DEAF.format(program=program)]
+    monkeypatch.setattr(vm, "STOP_SECONDS", 3.0)
+    found = boot(replace(definition, files={**definition.files, "command": "\n".join(deaf) + "\n"}), 5)
+    pid, start = _pid(found), time.monotonic()
+
+    clean = vm.shut_down(found.copy)
+
+    assert not clean
+    assert 3.0 <= time.monotonic() - start < 8.0
+    assert pid not in machine.guests()
+    vm.destroy(found.copy)
+
+
+def test_copy_that_never_answers(lab: Laboratory, slim: str) -> None:
+    """The error has the last milestone and the console's last 20 lines, and of the copy nothing is left."""
+    definition = vm.definition(outputs(lab, slim)["instance"])
+    words = [*definition.files["command"].split()[:-1], "-c", MUTE]
+    mute = replace(definition, files={**definition.files, "command": "\n".join(words) + "\n"})
+    before = machine.take(lab)
+
+    with pytest.raises(NeverAnswered) as caught:
+        vm.boot(mute, Slot(7, 18307), Request("/", "none", echoed=True, seconds=8))
+
+    said = str(caught.value).splitlines()
+    assert caught.value.milestone == "init"
+    assert "did not answer within 8 s; the last milestone it reached was 'init'" in said[0]
+    assert "I wait" in map(str.strip, said)
+    assert 5 < len(said) <= 1 + vm.CONSOLE_LINES
+    assert machine.settled(lab, before) == []
+
+
+def test_systemd_agrees(lab: Laboratory, full: str) -> None:
+    """Kernel and user space as systemd has them are our milestones' time, within the tolerance; and it shuts down cleanly."""
+    definition = vm.definition(outputs(lab, full)["instance"])
+    found = boot(definition, 6)
+    console = found.copy.folder / "console"
+    phases, account = found.phases_seconds(), found.checks_seconds
+    inside = sum(phases[name] for name in MILESTONES[MILESTONES.index("kernel") :] if name != "kernel")
+    clean = vm.shut_down(found.copy)
+    said = console.read_text(errors="replace")
+    vm.destroy(found.copy)
+
+    assert list(phases) == list(MILESTONES[1:])
+    assert sum(phases.values()) == pytest.approx(found.seconds, abs=1e-9)
+    assert account.keys() >= {"kernel", "userspace"}
+    tolerance = max(ACCOUNT_SECONDS, ACCOUNT_SHARE * inside)
+    assert sum(account.values()) == pytest.approx(inside, abs=tolerance), (account, phases)
+    assert clean
+    assert "vmlab-service stopped" in said, said[-800:]
+
+
+def _pid(found: Boot) -> int:
+    there = domains.find(found.copy.name)
+    assert there is not None
+    assert there.pid in machine.guests()
+    assert Path(f"/proc/{there.pid}").exists()
+    return there.pid
