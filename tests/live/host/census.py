@@ -16,7 +16,8 @@ def main() -> None:
     found = {
         "processes": processes(),
         "links": [line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]],
-        "firewall": {name: firewall(name) for name in ("filter", "nat")},
+        "firewall": {name: firewall(name) for name in ("filter", "nat", "mangle")},
+        "firewall6": {name: firewall(name, "ip6tables-save") for name in ("filter", "nat", "mangle")},
         "mounts": [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()],
         "sysctls": sysctls(),
         "cgroups": cgroups(),
@@ -36,24 +37,29 @@ def processes() -> list[str]:
     return sorted(found)
 
 
-def firewall(table: str) -> list[str]:
+def firewall(table: str, command: str = "iptables-save") -> list[str]:
     """Without counters. iptables-nft makes the built-in chains on first use; empty and accepting they mean nothing."""
-    saved = subprocess.run(["iptables-save", "-t", table], capture_output=True, text=True, check=True).stdout
+    saved = subprocess.run([command, "-t", table], capture_output=True, text=True, check=True).stdout
     lines = [re.sub(r" \[\d+:\d+\]", "", line) for line in saved.splitlines()]
     return [line for line in lines if line[:1] in (":", "-") and not re.fullmatch(r":[A-Z]+ ACCEPT", line)]
 
 
 def cgroups() -> list[str]:
-    """Groups named docker, and those of this machine's containers: the hierarchies are shared with the outside."""
+    """Groups named docker, those of this machine's containers and of its cluster's pods: the hierarchies are shared."""
     names = {"docker", *(path.name for path in Path("/var/lib/docker/containers").glob("*"))}
+    names.add(f"vmlab-k8s-{Path('/proc/self/ns/pid').stat().st_ino}")
     return [str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.name in names]
 
 
 def sysctls() -> dict[str, str]:
-    """Those that Docker is known to change."""
+    """Those that Docker and Kubernetes are known to change."""
     paths = [Path("/proc/sys/net/ipv4/ip_forward"), *Path("/proc/sys/net/bridge").glob("bridge-nf-*")]
     paths += Path("/proc/sys/kernel/keys").glob("root_max*")
     paths += Path("/proc/sys/net/ipv4/neigh/default").glob("gc_thresh*")
+    paths += [Path("/proc/sys/kernel/panic"), Path("/proc/sys/kernel/panic_on_oops")]
+    paths += [Path("/proc/sys/vm/overcommit_memory"), Path("/proc/sys/vm/panic_on_oom")]
+    paths += Path("/proc/sys/net/netfilter").glob("nf_conntrack_max")
+    paths += Path("/proc/sys/net/ipv4/conf/all").glob("route_localnet")
     return {str(path): path.read_text().strip() for path in paths}
 
 
