@@ -24,7 +24,10 @@ from engine.errors import EngineError, WrongUse
 from engine.providers.client import Provider
 
 CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 400 << 20)]
-BUILT_IN = {"docker": "engine.providers.docker.servicer"}
+BUILT_IN = {
+    "docker": "engine.providers.docker.servicer",
+    "kubernetes": "engine.providers.kubernetes.servicer",
+}
 START_SECONDS = 30.0
 
 

@@ -1,6 +1,6 @@
 """The parts of a host, in the order in which they come up. They go down in the reverse order.
 
-The modules look alike: NAME, PACKAGES, needs, status, up, down. Left out: the cluster, which comes later.
+The modules look alike: NAME, PACKAGES, needs, status, up, down. Left out: what runs on them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from host.errors import WrongUse
 from host.packages import Package
-from host.parts import artifact, docker, guest, libvirt, registry
+from host.parts import artifact, cluster, docker, guest, libvirt, registry
 from host.parts.status import Status
 
 
@@ -33,7 +33,7 @@ class Part(Protocol):
         """Stop what `up` started, and take back what came with it."""
 
 
-KNOWN: dict[str, Part] = {part.NAME: part for part in (docker, registry, artifact, libvirt, guest)}
+KNOWN: dict[str, Part] = {part.NAME: part for part in (docker, registry, artifact, libvirt, guest, cluster)}
 
 
 def choose(names: Sequence[str]) -> list[Part]:

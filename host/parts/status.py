@@ -10,10 +10,11 @@ State = Literal["running", "stopped", "missing"]
 
 @dataclass(frozen=True)
 class Status:
-    """A part as it is now. `ours`: `up` started it and `down` will stop it."""
+    """A part as it is now. `ours`: `up` started it and `down` will stop it. `kubeconfig`: the cluster's, a path."""
 
     name: str
     state: State
     ours: bool
     detail: str
     fix: str = ""
+    kubeconfig: str = ""

@@ -52,16 +52,17 @@ def firewall(program: str, table: str) -> list[str]:
 
 
 def cgroups() -> list[str]:
-    """Groups named docker, and those of the sandbox's containers and guests: the hierarchies are shared with the outside.
+    """Groups named docker, and those of the sandbox's containers, guests and pods: the hierarchies are shared with the outside.
 
     So is libvirt's `machine`, which comes and goes with the guests outside and is not counted."""
     names = {"docker", *(path.name for path in Path("/var/lib/docker/containers").glob("*"))}
+    names.add(f"vmlab-k8s-{Path('/proc/self/ns/pid').stat().st_ino}")
     found = [path for path in Path("/sys/fs/cgroup").rglob("*") if path.name in names or GUEST in path.name]
     return [str(path) for path in found]
 
 
 def sysctls() -> dict[str, str]:
-    """Those that Docker and libvirt are known to change."""
+    """Those that Docker, libvirt and Kubernetes are known to change."""
     forwarding = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
     paths = [
         *(Path("/proc/sys/net") / name for name in forwarding),
@@ -69,6 +70,10 @@ def sysctls() -> dict[str, str]:
     ]
     paths += Path("/proc/sys/kernel/keys").glob("root_max*")
     paths += Path("/proc/sys/net/ipv4/neigh/default").glob("gc_thresh*")
+    paths += [Path("/proc/sys/kernel/panic"), Path("/proc/sys/kernel/panic_on_oops")]
+    paths += [Path("/proc/sys/vm/overcommit_memory"), Path("/proc/sys/vm/panic_on_oom")]
+    paths += Path("/proc/sys/net/netfilter").glob("nf_conntrack_max")
+    paths += Path("/proc/sys/net/ipv4/conf/all").glob("route_localnet")
     return {str(path): path.read_text().strip() for path in paths}
 
 

@@ -102,25 +102,34 @@ def _required() -> str | None:
     return f"not installed: {', '.join(absent)}" if absent else None
 
 
+def missing(reason: str) -> None:
+    """Skip the test, but fail it in CI."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """An empty machine; skipped where it cannot be made, but not in CI."""
     reason = _required()
     if reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        missing(reason)
     made = [Path(folder) for folder in FOLDERS if not Path(folder).exists()]
     for folder in made:
         folder.mkdir(parents=True)
     command = ["unshare", *NAMESPACES, "--fork", "--mount-proc", sys.executable, "-c", FIRST_PROCESS]
     outer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    number = 0
     try:
         assert outer.stdout is not None
         assert outer.stdout.readline() == "ready\n"
-        yield Sandbox(_only_child(outer.pid))
+        first = _only_child(outer.pid)
+        number = Path(f"/proc/{first}/ns/pid").stat().st_ino
+        yield Sandbox(first)
     finally:
         containers = _containers(outer.pid)
         _end(outer)
         _remove_groups(containers)
+        _remove_pods(number)
         for folder in made:
             _remove(folder)
 
@@ -148,6 +157,18 @@ def _remove_groups(containers: list[str]) -> None:
                     group.rmdir()
                 except OSError:
                     time.sleep(0.05)
+
+
+def _remove_pods(number: int) -> None:
+    """The group above the pods of a cluster that a failed test left, by its name (host/cluster/layout.py)."""
+    for root in Path("/sys/fs/cgroup").glob(f"*/vmlab-k8s-{number}"):
+        deadline = time.monotonic() + 5
+        while root.exists() and time.monotonic() < deadline:
+            for group in sorted([root, *(path for path in root.rglob("*") if path.is_dir())], reverse=True):
+                try:
+                    group.rmdir()
+                except OSError:
+                    time.sleep(0.01)
 
 
 def _end(outer: subprocess.Popen[str]) -> None:

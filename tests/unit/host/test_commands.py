@@ -76,7 +76,7 @@ def test_up_and_down_in_order(
     assert commands.run("down", [], as_json=True, yes=False) == 0
 
     assert log == ["install tool", "up docker", "up registry", "down registry", "down docker"]
-    assert [sorted(one) for one in first] == [["detail", "fix", "name", "ours", "state"]] * 2
+    assert [sorted(one) for one in first] == [["detail", "fix", "kubeconfig", "name", "ours", "state"]] * 2
     assert first[0]["state"] == "running"
 
 
@@ -136,7 +136,8 @@ def test_doctor_json(
 
     assert code == 1
     assert [check["name"] for check in found] == [
-        "python", "root", "cgroups", "docker", "registry", "virtlogd", "qemu", "dnsmasq", "binding", "disk", "kvm", "engine",
+        "python", "root", "cgroups", "docker", "registry", "virtlogd", "qemu", "dnsmasq", "binding", "build", "disk", "kvm",
+        "engine",
     ]  # fmt: skip
     assert all(sorted(check) == ["detail", "fix", "name", "state"] for check in found)
     assert all(check["fix"] for check in found if check["state"] == "missing")

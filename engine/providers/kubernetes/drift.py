@@ -1,0 +1,116 @@
+"""What Read says about inputs: the old ones, with what somebody changed in the cluster laid into them.
+
+A field has drifted when it is not what it was when we last looked; that the cluster spells it differently from the
+program is no drift. Where there is no former look (an import), it is compared with the input itself. Fields that are
+not inputs never drift. Left out: members that others added to a map of ours (a label, a key of data); server-side
+apply leaves them to them.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from engine.providers.kubernetes import quantities
+from engine.providers.kubernetes.difference import READ_ONLY
+from engine.providers.kubernetes.refusal import Plain
+from engine.values import Properties, Secret, Value, without_secrets
+from engine.values.paths import Path
+
+_ABSENT: Any = object()
+_REVISION = "deployment.kubernetes.io/revision"
+_VOLATILE = ("resourceVersion", "managedFields")
+# Kinds whose status is a running figure that says nothing about what was declared.
+_RUNNING_FIGURES = {
+    "CronJob",
+    "DaemonSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "Job",
+    "PodDisruptionBudget",
+    "ReplicaSet",
+    "ResourceQuota",
+    "StatefulSet",
+}
+
+
+def observed(inputs: Properties, before: Plain, now: Plain) -> Properties:
+    """The inputs as the cluster has them. `before`: the object when the state was written, empty if it never was."""
+    now = _with_string_data(now, inputs)
+    before = _with_string_data(before, inputs) if before else _ABSENT
+    found = _observed(inputs, before, now, ())
+    return found if isinstance(found, dict) else inputs
+
+
+def from_scratch(live: Plain) -> Plain:
+    """Inputs for an object of which nothing is known: all that is not the server's own."""
+    metadata = {key: value for key, value in live.get("metadata", {}).items() if key not in READ_ONLY}
+    notes = {
+        key: value for key, value in metadata.pop("annotations", {}).items() if not key.startswith(_REVISION)
+    }
+    if notes:
+        metadata["annotations"] = notes
+    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
+
+
+def is_unchanged(before: Plain, now: Plain) -> bool:
+    """Whether nothing moved but running figures."""
+    return bool(before) and _still(before) == _still(now)
+
+
+def _still(live: Plain) -> Plain:
+    metadata = {key: value for key, value in live.get("metadata", {}).items() if key not in _VOLATILE}
+    rest = {key: value for key, value in live.items() if not key.startswith("__")}
+    if live.get("kind") in _RUNNING_FIGURES:
+        rest.pop("status", None)
+    return {**rest, "metadata": metadata}
+
+
+def _observed(inputs: Value, before: Any, now: Any, path: Path) -> Any:
+    if isinstance(inputs, Secret):
+        return Secret(_observed(inputs.value, before, now, path))
+    if isinstance(inputs, dict) and isinstance(now, dict):
+        was = before if isinstance(before, dict) else {}
+        members = {
+            key: _member(value, was.get(key, _ABSENT), now.get(key, _ABSENT), (*path, key))
+            for key, value in inputs.items()
+        }
+        return {key: value for key, value in members.items() if value is not _ABSENT}
+    if isinstance(inputs, list) and isinstance(now, list):
+        return _observed_list(inputs, before, now, path)
+    if now == before or quantities.same(path, without_secrets(inputs), now):
+        return inputs
+    return now
+
+
+def _member(value: Value, before: Any, now: Any, path: Path) -> Any:
+    if path[:1] != ("metadata",) and len(path) == 1 and path[0].startswith("__"):  # type: ignore[union-attr]  # a key
+        return value
+    if now is not _ABSENT:
+        return _observed(value, before, now, path)
+    if before is not _ABSENT:
+        return _ABSENT  # it was there, and somebody removed it
+    return value  # the server never kept it: an empty value, or write-only
+
+
+def _observed_list(inputs: list[Value], before: Any, now: list[Any], path: Path) -> Any:
+    """By position; with another length than it had it has drifted as a whole."""
+    was = before if isinstance(before, list) else None
+    if was is not None and now == was:
+        return inputs
+    if len(now) < len(inputs) or (was is not None and len(was) != len(now)):
+        return now
+    return [
+        _observed(item, was[index] if was is not None else _ABSENT, now[index], (*path, index))
+        for index, item in enumerate(inputs)
+    ]
+
+
+def _with_string_data(live: Plain, inputs: Properties) -> Plain:
+    """A Secret's data as stringData too, for the keys that the program wrote so."""
+    wanted = without_secrets(inputs.get("stringData"))
+    data = live.get("data")
+    if live.get("kind") != "Secret" or not isinstance(wanted, dict) or not isinstance(data, dict):
+        return live
+    clear = {key: base64.b64decode(data[key]).decode(errors="replace") for key in wanted if key in data}
+    return {**live, "stringData": clear}

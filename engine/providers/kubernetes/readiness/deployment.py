@@ -1,0 +1,82 @@
+"""Deployment: its controller has seen it, the newest ReplicaSet has every replica ready, its claims are bound.
+
+Sooner than the official provider: a rollout that Kubernetes itself gave up (`progressDeadlineSeconds`) is not waited
+for any longer.
+"""
+
+from __future__ import annotations
+
+from engine.providers.kubernetes.objects import (
+    annotation,
+    condition,
+    inside,
+    is_true,
+    name_of,
+    namespace_of,
+    owners,
+    uid_of,
+)
+from engine.providers.kubernetes.readiness.view import READY, Verdict, View, first, selector_text
+from engine.providers.kubernetes.refusal import Plain
+
+REVISION = "deployment.kubernetes.io/revision"
+
+
+def deployment(view: View, live: Plain) -> Verdict:
+    """By the five conditions."""
+    if inside(live, "status", "observedGeneration", default=0) < inside(
+        live, "metadata", "generation", default=0
+    ):
+        return Verdict("its controller to see the change")
+    progress = condition(live, "Progressing")
+    if progress.get("reason") == "ProgressDeadlineExceeded":
+        return Verdict(f"the rollout, which Kubernetes gave up: {progress.get('message', '')}", hopeless=True)
+    if inside(live, "spec", "paused") is True:  # nothing will happen until somebody resumes it
+        return READY
+    replicas = _replica_set(view, live)
+    wanted = inside(live, "spec", "replicas", default=1)
+    ready = inside(replicas, "status", "readyReplicas", default=0)
+    return first(
+        READY if ready >= wanted else Verdict(f"its pods: {ready} of {wanted} are ready"),
+        READY if is_true(live, "Available") else Verdict("enough pods to be available"),
+        _rolled_out(live, progress),
+        _claims(view, live),
+    )
+
+
+def current_replica_set(view: View, live: Plain) -> Plain | None:
+    """The ReplicaSet of the newest revision."""
+    namespace, revision = namespace_of(live), annotation(live, REVISION)
+    found = view.listed(
+        "apps/v1", "ReplicaSet", namespace, labelSelector=selector_text(inside(live, "spec", "selector"))
+    )
+    ours = [row for row in found if uid_of(live) in owners(row) and annotation(row, REVISION) == revision]
+    return ours[0] if ours else None
+
+
+def _replica_set(view: View, live: Plain) -> Plain:
+    return current_replica_set(view, live) or {}
+
+
+def _rolled_out(live: Plain, progress: Plain) -> Verdict:
+    revision = annotation(live, REVISION) or "0"
+    if not revision.isdigit() or int(revision) <= 1:
+        return READY
+    done = progress.get("status") == "True" and progress.get("reason") == "NewReplicaSetAvailable"
+    return (
+        READY
+        if done
+        else Verdict(f"the rollout of revision {revision}: {progress.get('message', 'it has not begun')}")
+    )
+
+
+def _claims(view: View, live: Plain) -> Verdict:
+    for volume in inside(live, "spec", "template", "spec", "volumes", default=[]):
+        claim = inside(volume, "persistentVolumeClaim", "claimName")
+        if not claim:
+            continue
+        found = view.look("v1", "PersistentVolumeClaim", namespace_of(live), claim)
+        phase = inside(found or {}, "status", "phase", default="absent")
+        if phase != "Bound" and inside(live, "spec", "replicas", default=1) > 0:
+            return Verdict(f"PersistentVolumeClaim {claim} of {name_of(live)}, which is {phase}")
+    return READY

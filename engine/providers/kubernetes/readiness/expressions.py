@@ -1,0 +1,109 @@
+"""Rules that the user writes: the annotation `pulumi.com/waitFor`.
+
+`jsonpath={.status.phase}=Running`, `jsonpath={.status.ip}` (it is there), `condition=Ready`, `condition=Ready=False`,
+or a JSON array of those, all of which must hold: what `kubectl wait --for` takes. Of JSONPath the part that names one
+place is read: members, indexes and quoted members. Left out: filters, wildcards, slices, refused by name in Check.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from engine.providers.kubernetes.objects import condition, inside
+from engine.providers.kubernetes.readiness.view import READY, Rule, Verdict, View, first
+from engine.providers.kubernetes.refusal import Plain
+
+_STEP = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]|\['?([^\]']+)'?\]")
+_FORM = re.compile(r"\{(.*)\}(?:=(.*))?", re.DOTALL)
+
+
+def rule(text: str) -> Rule:
+    """The rule that an annotation's value says; ValueError when it cannot be read."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = text
+    texts = values if isinstance(values, list) else [text]
+    if not texts or not all(isinstance(item, str) for item in texts):
+        raise ValueError("at least one condition must be given, each as a text")
+    rules = [_one(item) for item in texts]
+    return lambda view, live: first(*(found(view, live) for found in rules))
+
+
+def generic(view: View, live: Plain) -> Verdict:
+    """PULUMI_K8S_AWAIT_ALL: the controller has seen it, and its condition Ready, if it has one, is True."""
+    generation, seen = (
+        inside(live, "metadata", "generation", default=0),
+        inside(live, "status", "observedGeneration"),
+    )
+    if seen is not None and seen < generation:
+        return Verdict("its controller to see the change")
+    found = condition(live, "Ready")
+    return (
+        READY
+        if not found or found.get("status") == "True"
+        else Verdict(f"the condition Ready: {found.get('message')}")
+    )
+
+
+def _one(text: str) -> Rule:
+    if text.startswith("jsonpath="):
+        return _jsonpath(text.removeprefix("jsonpath="))
+    if text.startswith("condition="):
+        return _condition(text.removeprefix("condition="))
+    raise ValueError(f'expected a "jsonpath=" or "condition=" prefix, got {text!r}')
+
+
+def _condition(text: str) -> Rule:
+    type_, _, status = text.partition("=")
+    wanted = status or "True"
+    if not type_:
+        raise ValueError("condition= needs a name")
+
+    def check(view: View, live: Plain) -> Verdict:
+        have = str(condition(live, type_).get("status", "absent"))
+        return (
+            READY
+            if have.lower() == wanted.lower()
+            else Verdict(f"the condition {type_}={wanted}; it is {have}")
+        )
+
+    return check
+
+
+def _jsonpath(text: str) -> Rule:
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueError(f"jsonpath={text}: expected {{.path}} or {{.path}}=value")
+    path, wanted = _steps(found[1]), found[2]
+
+    def check(view: View, live: Plain) -> Verdict:
+        have = inside(live, *path)
+        if have is None or (wanted is not None and _written(have) != wanted.strip("'\"")):
+            return Verdict(f"{{{found[1]}}}{'' if wanted is None else '=' + wanted}; it is {_written(have)}")
+        return READY
+
+    return check
+
+
+def _steps(text: str) -> list[str | int]:
+    text = text if text.startswith((".", "[")) else f".{text}"
+    path: list[str | int] = []
+    position = 0
+    while position < len(text):
+        step = _STEP.match(text, position)
+        if step is None or step[5]:
+            raise ValueError(
+                f"jsonpath={{{text}}}: only members and indexes are implemented, from {text[position:]!r}"
+            )
+        path.append(int(step[2]) if step[2] else step[1] or step[3] or step[4])
+        position = step.end()
+    return path
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "absent"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,124 @@
+"""Why pods are not running, in the cluster's own words: states of containers, events, the last lines of logs.
+
+A crash is told with the log of the run that crashed. Few pods and few lines: siblings fail alike, and the rest is one
+`kubectl describe` away. Whoever asks masks the secrets; an application may print its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.providers.kubernetes.objects import (
+    condition,
+    inside,
+    name_of,
+    namespace_of,
+    owners,
+    title,
+    uid_of,
+)
+from engine.providers.kubernetes.readiness.deployment import current_replica_set
+from engine.providers.kubernetes.readiness.view import View, selector_text
+from engine.providers.kubernetes.refusal import Plain, RefusalError
+
+PODS = 3
+EVENTS = 3
+LOG_LINES = 10
+_NO_LOG = "unable to retrieve container logs"  # kubelet answers so with status 200
+_BEGINNING = {"ContainerCreating", "PodInitializing", ""}
+
+
+def troubles(view: View, live: Plain) -> list[str]:
+    """What stands in the way of this object's pods, most telling first; never an error of its own."""
+    try:
+        return _unique(_troubles(view, live))
+    except RefusalError as refusal:
+        return [f"and its pods cannot be asked why: {refusal}"]
+
+
+def _troubles(view: View, live: Plain) -> Iterable[str]:
+    if live.get("kind") == "Pod":
+        yield from _of_pod(view, live)
+        return
+    controller = live
+    if live.get("kind") == "Deployment":
+        controller = current_replica_set(view, live) or live
+    for thing in (live, controller):
+        failure = condition(thing, "ReplicaFailure")
+        if failure.get("status") == "True":
+            yield f"{title(live)}: {failure.get('message')}"
+    if not condition(controller, "ReplicaFailure"):
+        yield from _events(view, controller)
+    pods = [pod for pod in _pods(view, live) if uid_of(controller) in owners(pod)]
+    for pod in sorted(pods, key=_is_ready)[:PODS]:
+        yield from _of_pod(view, pod)
+
+
+def _pods(view: View, live: Plain) -> list[Plain]:
+    selector = inside(live, "spec", "selector", default={})
+    if live.get("kind") == "ReplicationController":
+        selector = {"matchLabels": selector}
+    return view.listed("v1", "Pod", namespace_of(live), labelSelector=selector_text(selector))
+
+
+def _is_ready(pod: Plain) -> bool:
+    return condition(pod, "Ready").get("status") == "True"
+
+
+def _of_pod(view: View, pod: Plain) -> Iterable[str]:
+    if _is_ready(pod) or inside(pod, "status", "phase") == "Succeeded":
+        return
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        yield f"pod {name_of(pod)} cannot be scheduled: {scheduled.get('message')}"
+    statuses = inside(pod, "status", "initContainerStatuses", default=[]) + inside(
+        pod, "status", "containerStatuses", default=[]
+    )
+    for status in statuses:
+        yield from _of_container(view, pod, status)
+    yield from _events(view, pod)
+
+
+def _of_container(view: View, pod: Plain, status: Plain) -> Iterable[str]:
+    said = f"pod {name_of(pod)}, container {status.get('name')}"
+    state, last = status.get("state") or {}, status.get("lastState") or {}
+    waiting = state.get("waiting") or {}
+    if waiting.get("reason", "") not in _BEGINNING:
+        yield f"{said}: {waiting['reason']}: {waiting.get('message') or 'no message'}"
+    ended = state.get("terminated") or last.get("terminated")
+    if ended and ended.get("exitCode") != 0:
+        words = " ".join(filter(None, (ended.get("reason"), ended.get("message"))))
+        yield f"{said} ended with exit code {ended.get('exitCode')}" + (f": {words}" if words else "")
+        yield from _log(view, pod, status, said)
+    elif "running" in state and status.get("ready") is False:
+        yield f"{said} runs but is not ready"
+        yield from _log(view, pod, status, said)
+
+
+def _log(view: View, pod: Plain, status: Plain, said: str) -> Iterable[str]:
+    """Of a container that runs again, the run before; of one that does not, kubelet keeps only the last run's log."""
+    path = f"/api/v1/namespaces/{namespace_of(pod)}/pods/{name_of(pod)}/log"
+    query = {"container": str(status.get("name")), "tailLines": str(LOG_LINES)}
+    runs_again = "running" in (status.get("state") or {}) and (status.get("lastState") or {}).get(
+        "terminated"
+    )
+    for more in ({"previous": "true"}, {}) if runs_again else ({},):
+        try:
+            lines = view.site.api.text(path, query | more).strip()
+        except RefusalError:
+            continue
+        if lines and not lines.startswith(_NO_LOG):
+            yield f"{said} said last:\n" + "\n".join(f"    {line}" for line in lines.splitlines())
+            return
+
+
+def _events(view: View, thing: Plain) -> Iterable[str]:
+    fields = f"involvedObject.uid={uid_of(thing)},type=Warning"
+    found = view.listed("v1", "Event", namespace_of(thing), fieldSelector=fields)
+    found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    for event in found[-EVENTS:]:
+        yield f"{thing.get('kind', 'Pod')} {name_of(thing)}: {event.get('reason')}: {event.get('message')}"
+
+
+def _unique(lines: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(line.rstrip() for line in lines))

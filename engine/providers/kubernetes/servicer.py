@@ -1,0 +1,268 @@
+"""The provider as Pulumi's engines call it: `create()` for ours, `python -m engine.providers.kubernetes` for any other.
+
+It decodes a request, hands values on, and encodes what comes back. Every error leaves as a status with one sentence and
+without a secret; an object that exists and is not ready leaves as ErrorResourceInitFailed. The version is that of the
+`pulumi_kubernetes` whose inputs it knows. Left out: Handshake, Construct, Call, List, functions.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from engine import urn as urns
+from engine.providers.kubernetes import (
+    checking,
+    checkpoint,
+    configuration,
+    difference,
+    objects,
+    operations,
+    secrecy,
+    tokens,
+)
+from engine.providers.kubernetes.operations import Made, Wanted
+from engine.providers.kubernetes.refusal import RefusalError, SilenceError
+from engine.providers.kubernetes.site import Site
+from engine.providers.status import init_failed, refuse
+from engine.values import Properties
+from engine.values.wire import from_struct, to_struct
+
+VERSION = "4.34.2"
+Result = TypeVar("Result")
+
+
+def create(directory: Path | None = None) -> KubernetesProvider:
+    """A provider; relative paths of kubeconfigs start at `directory`, or where the process is."""
+    return KubernetesProvider(directory)
+
+
+class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
+    """Serves every kind that the cluster knows."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory or Path.cwd()
+        self._masks = secrecy.Masks()
+        self._site = Site(configuration.settings({}), self._directory)
+        self._lock = threading.Lock()
+        self._known: set[str] = set()  # URNs whose object is in the state: their replacement may meet it
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._site.close()
+
+    # -- the provider itself
+
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        """Name no more than the version."""
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def GetSchema(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.GetSchemaResponse:
+        """The least that is a schema; programs have theirs in `pulumi_kubernetes`."""
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "kubernetes", "version": VERSION}))
+
+    def Attach(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """An engine attached; nothing is needed from it."""
+        return empty_pb2.Empty()
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuse by name what is not implemented, and a kubeconfig that cannot be read."""
+        news = from_struct(request.news)
+        faults = configuration.faults(secrecy.plain(news), self._directory)
+        return checking.answer(news, faults)
+
+    def DiffConfig(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Another API server replaces the provider, and with it what it made."""
+        olds = secrecy.plain(from_struct(request.old_inputs or request.olds))
+        return configuration.difference(olds, secrecy.plain(from_struct(request.news)), self._directory)
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        """Take the settings. The cluster is not asked: a preview or a destroy of nothing needs none."""
+        prefix = "kubernetes:config:"
+        inputs: Properties = {
+            key.removeprefix(prefix): value
+            for key, value in request.variables.items()
+            if key.startswith(prefix)
+        }
+        inputs |= from_struct(request.args)
+        self._site.close()
+        self._site = Site(configuration.settings(secrecy.plain(inputs)), self._directory)
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """Break off every wait; what is half-made is answered as such. The next Configure starts afresh."""
+        self._site.cancelled.set()
+        return empty_pb2.Empty()
+
+    # -- resources
+
+    def Check(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuse what is not implemented or cannot be, and complete the inputs."""
+        news, olds = from_struct(request.news), from_struct(request.olds)
+        answer = self._guarded(context, lambda: checking.check(self._site, request, news, olds), news, olds)
+        self._masks.learn(from_struct(answer.inputs))
+        return answer
+
+    def Diff(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Compare inputs with inputs; the cluster is asked only for `replaceUnready`."""
+        outputs, news = from_struct(request.olds), from_struct(request.news)
+        kept = outputs.get("__inputs")
+        olds = kept if isinstance(kept, dict) else {}
+        if request.HasField("old_inputs"):
+            olds = from_struct(request.old_inputs)
+        with self._lock:
+            self._known.add(request.urn)
+
+        def answered() -> provider_pb2.DiffResponse:
+            live, mutable = secrecy.plain(outputs), self._site.settings.mutable
+            found = difference.answer(
+                secrecy.plain(olds), secrecy.plain(news), live, list(request.ignoreChanges), mutable
+            )
+            return checking.with_unready(self._site, found, secrecy.plain(news), live)
+
+        return self._guarded(context, answered, news, olds)
+
+    def Create(
+        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CreateResponse:
+        """Make it."""
+        inputs = from_struct(request.properties)
+        wanted = Wanted(request.urn, inputs, seconds=request.timeout)
+        if request.preview:
+            replaces = request.urn in self._known
+            live = self._guarded(
+                context, lambda: operations.preview_create(self._site, wanted, replaces=replaces), inputs
+            )
+            properties = to_struct(checkpoint.previewed(live, inputs, wanted.manager))
+            return provider_pb2.CreateResponse(properties=properties)
+        made = self._guarded(context, lambda: operations.create(self._site, wanted), inputs)
+        id_, outputs = self._finished(context, wanted, made)
+        return provider_pb2.CreateResponse(id=id_, properties=to_struct(outputs))
+
+    def Read(
+        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ReadResponse:
+        """Look at it; an empty id says that it is gone."""
+        inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
+        wanted = Wanted(request.urn, inputs, outputs, id=request.id)
+        type_ = urns.type_of(request.urn)
+        made = self._guarded(
+            context,
+            lambda: self._unless_unreachable(lambda: operations.read(self._site, wanted, type_)),
+            inputs,
+            outputs,
+        )
+        if made is None:
+            return provider_pb2.ReadResponse()
+        read_inputs = secrecy.sealed(made.inputs or {}, inputs)
+        id_, found = self._finished(context, wanted, made, read_inputs)
+        return provider_pb2.ReadResponse(
+            id=request.id or id_,
+            properties=to_struct(outputs if made.unchanged else found),
+            inputs=to_struct(read_inputs),
+        )
+
+    def Update(
+        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.UpdateResponse:
+        """Change it where it is."""
+        news, outputs = from_struct(request.news), from_struct(request.olds)
+        wanted = Wanted(
+            request.urn,
+            news,
+            outputs,
+            id=request.id,
+            seconds=request.timeout,
+            ignore=tuple(request.ignoreChanges),
+        )
+        if request.preview:
+            live = self._guarded(
+                context, lambda: operations.preview_update(self._site, wanted), news, outputs
+            )
+            found = checkpoint.previewed(live, news, wanted.manager, before=outputs)
+            return provider_pb2.UpdateResponse(properties=to_struct(found))
+        made = self._guarded(context, lambda: operations.update(self._site, wanted), news, outputs)
+        return provider_pb2.UpdateResponse(properties=to_struct(self._finished(context, wanted, made)[1]))
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """Remove it and see it gone; what is not there is removed already."""
+        inputs, outputs = from_struct(request.old_inputs), from_struct(request.properties)
+        wanted = Wanted(request.urn, inputs, outputs, id=request.id, seconds=request.timeout)
+        type_ = urns.type_of(request.urn)
+        self._guarded(
+            context,
+            lambda: self._unless_unreachable(lambda: operations.delete(self._site, wanted, type_)),
+            inputs,
+            outputs,
+        )
+        return empty_pb2.Empty()
+
+    def Invoke(
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
+        """Every function of the official provider renders YAML, Helm or Kustomize."""
+        return self._guarded(context, lambda: tokens.refuse_function(request.tok))
+
+    # -- inside
+
+    def _unless_unreachable(self, work: Callable[[], Result]) -> Result | None:
+        """With `deleteUnreachable` what cannot be reached counts as gone."""
+        try:
+            return work()
+        except SilenceError as error:
+            if error.sent:
+                raise
+            if not self._site.settings.delete_unreachable:
+                hint = (
+                    "if the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
+                )
+                raise SilenceError(f"{error}; {hint}", sent=False) from None
+            return None
+
+    def _guarded(
+        self, context: grpc.ServicerContext, work: Callable[[], Result], *said: Properties
+    ) -> Result:
+        """The result of `work`; its errors become a status without any secret."""
+        self._masks.learn(*said)
+        try:
+            return work()
+        except RefusalError as error:
+            refusal = error
+        except Exception as error:  # noqa: BLE001 - an error that is let through reaches the user as a bare traceback
+            refusal = RefusalError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+        return refuse(context, refusal.code, self._masks.masked(str(refusal)))
+
+    def _finished(
+        self,
+        context: grpc.ServicerContext,
+        wanted: Wanted,
+        made: Made,
+        read_inputs: Properties | None = None,
+    ) -> tuple[str, Properties]:
+        """The id and outputs, or the end of the call when it is not ready."""
+        inputs = wanted.inputs if read_inputs is None else read_inputs
+        outputs = checkpoint.outputs_of(made.live, inputs, wanted.manager, wanted.outputs)
+        self._masks.learn(outputs)
+        id_ = objects.id_of(made.live)
+        if made.reasons:
+            init_failed(
+                context, id_, outputs, [self._masks.masked(reason) for reason in made.reasons], inputs
+            )
+        return id_, outputs
