@@ -57,7 +57,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch, libvirt: Libvirt) -> Iterator[list[
 
     def spawn(command: list[str], *, log: Path, environment: object = None) -> int:
         commands.append(command)
-        libvirt.alive = libvirt.alive or command[0] == "libvirtd"
+        libvirt.alive = libvirt.alive or "libvirtd" in command
         return _really(["sleep", "60"], log=log)
 
     monkeypatch.setattr(run, "spawn", spawn)
@@ -92,9 +92,10 @@ def test_without_systemd_both_are_ours(spawned: list[list[str]]) -> None:
     """virtlogd comes before libvirtd, which reads a configuration of ours that opens it to root alone."""
     part.up(print)
 
-    assert [command[0] for command in spawned] == ["virtlogd", "libvirtd"]
+    assert [command[:4] for command in spawned] == [spawned[0][:4], ["tini", "-s", "--", "libvirtd"]]
+    assert spawned[0][0] == "virtlogd"
     assert not any(word.startswith("--listen") for command in spawned for word in command)
-    configuration = Path(spawned[1][1].removeprefix("--config=")).read_text()
+    configuration = Path(spawned[1][4].removeprefix("--config=")).read_text()
     assert 'unix_sock_rw_perms = "0700"' in configuration
     assert part.status().ours
     part.down(print)
