@@ -1,0 +1,1 @@
+"""What the rungs cost against a C program that makes the same system calls."""

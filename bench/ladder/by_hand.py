@@ -1,0 +1,90 @@
+"""A boot of the static binary by a C program that makes the rungs' system calls itself, started and asked as ours is."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from substrates import namespaces, procfs
+from substrates.probe import first_answer
+from substrates.run import launch
+from substrates.rungs import cgroups
+from substrates.rungs.launch import USER
+
+SOURCE = Path(__file__).with_name("by_hand.c")
+NAME = "vmlab-boot-by-hand"
+FLAGS = (
+    "-static",
+    "-Os",
+    "-s",
+    "-Wl,--build-id=none",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+)  # as the launcher is made
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """The compiled program, and a folder of its own for what a copy needs."""
+
+    program: Path
+    folder: Path
+
+    @classmethod
+    def compiled(cls, folder: Path) -> ByHand:
+        """Compile it there."""
+        program = folder / "by_hand"
+        subprocess.run(["gcc", *FLAGS, "-o", str(program), str(SOURCE)], check=True)
+        return cls(program, folder)
+
+    def boot_seconds(self, definition: namespaces.Definition, port: int, *, bare: bool) -> float:
+        """From the start to the first answer. What it made is taken away."""
+        for name in ("data", "tmp"):
+            (self.folder / name).mkdir(exist_ok=True)
+            os.chown(self.folder / name, USER, USER)
+        root, nonce = Path(definition.root), secrets.token_hex(8)
+        folders = [str(self.folder / name) for name in ("data", "tmp")]
+        command = ["bare", str(root / "null")] if bare else ["all", NAME, str(root), *folders, "/null"]
+        environment = {"PORT": str(port), "BIND": "127.0.0.1", "NONCE": nonce}
+        (self.folder / "log").write_bytes(b"")
+        began = time.monotonic_ns()
+        pid = launch(
+            [str(self.program), *command],
+            environment=environment,
+            directory=self.folder,
+            log=self.folder / "log",
+        )
+        _await_listening(self.folder / "log", began + int(10e9))
+        answer = first_answer(f"http://127.0.0.1:{port}/", began + int(10e9), nonce)
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        _await_free(port)
+        cgroups.here().remove(NAME)
+        cgroups.here().remove_bases()
+        if answer is None:
+            raise RuntimeError((self.folder / "log").read_text())
+        return (answer.at_ns - began) / 1e9
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _await_listening(log: Path, deadline_ns: int) -> None:
+    """Not asked before that, as ours is not asked before its program runs: asking takes CPU time from the start."""
+    while b"listening" not in log.read_bytes() and time.monotonic_ns() < deadline_ns:
+        time.sleep(0.0001)
+
+
+def _await_free(port: int) -> None:
+    """What is inside ends a moment after its parent."""
+    deadline = time.monotonic() + 5
+    while procfs.listener(port) and time.monotonic() < deadline:
+        time.sleep(0.001)

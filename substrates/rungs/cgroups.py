@@ -1,0 +1,266 @@
+"""Cgroups of either version by one interface: which folders a copy has, what is written into which file, what it says back.
+
+Version 1 (and a hybrid, where version 2 is there without controllers) has a tree for each controller; version 2 has one
+tree, in which every level has to hand its controllers down. Ours are below one level of the lab's own at the top. Left out:
+I/O and CPU sets, delegation to users, freezing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from substrates.errors import SubstrateError, Unavailable
+from substrates.procfs import CGROUPS
+
+PERIOD_MICROSECONDS = 100_000
+CONTROLLERS = ("cpu", "memory", "pids")
+EMPTY_SECONDS = 5.0
+Setting = tuple[Path, str]  # a file, and what to write into it
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a group is held to. `cpus` 0, `memory_bytes` 0, `pids` 0 where it is not."""
+
+    cpus: float
+    memory_bytes: int
+    pids: int
+
+
+class Cgroups:
+    """What both versions can do, and what is the same in both: folders, members, and how they are removed."""
+
+    def __init__(self, root: Path, base: str) -> None:
+        self.root, self.base = root, base
+
+    def bases(self) -> list[Path]:
+        """The lab's own level, above the copies."""
+        raise NotImplementedError
+
+    def opening(self, folder: Path) -> list[Setting]:
+        """What to write when this folder was made, so that there can be groups with limits in it."""
+        raise NotImplementedError
+
+    def settings(self, name: str, held: Held) -> list[Setting]:
+        """What to write to hold a copy to this."""
+        raise NotImplementedError
+
+    def extras(self, name: str, held: Held) -> list[Setting]:
+        """What to write besides, where the file is there."""
+        raise NotImplementedError
+
+    def entrances(self, name: str) -> list[Path]:
+        """The files by which a new process is to move itself into the copy's groups."""
+        return []
+
+    def birthplace(self, name: str) -> Path | None:
+        """The folder whose group a new process is to be made in."""
+        return None
+
+    def held(self, name: str) -> Held:
+        """What the kernel says it holds the copy to."""
+        raise NotImplementedError
+
+    def memory_file(self, name: str) -> Path:
+        """Where the copy's use of memory is, in bytes."""
+        raise NotImplementedError
+
+    def folders(self, name: str) -> list[Path]:
+        """One below each base."""
+        return [base / name for base in self.bases()]
+
+    def names(self) -> list[str]:
+        """Every copy that has a group."""
+        return sorted({path.name for base in self.bases() for path in base.glob("*/")})
+
+    def members(self, name: str) -> list[int]:
+        """The processes in a copy's groups."""
+        found: set[int] = set()
+        for folder in self.folders(name):
+            found |= {int(word) for word in _text(folder / "cgroup.procs").split()}
+        return sorted(found)
+
+    def change(self, name: str, held: Held) -> None:
+        """Hold a running copy to something else. A limit with swap may never be below the one without, so they take turns."""
+        wanted = [
+            *self.settings(name, held),
+            *((p, text) for p, text in self.extras(name, held) if p.exists()),
+        ]
+        for _ in range(2):
+            failed = [(path, text) for path, text in wanted if not _written(path, text)]
+            wanted = failed
+        if wanted:
+            raise SubstrateError(f"the kernel does not take {wanted[0][1]} for {wanted[0][0]}")
+
+    def remove(self, name: str) -> None:
+        """Kill what is in a copy's groups, and remove them; SubstrateError with what does not end."""
+        deadline = time.monotonic() + EMPTY_SECONDS
+        left = [folder for folder in self.folders(name) if folder.exists()]
+        while left:
+            for pid in self.members(name):
+                _kill(pid)
+            left = [folder for folder in left if not _removed(folder)]
+            if left and time.monotonic() > deadline:
+                raise SubstrateError(
+                    f"the cgroup {left[0]} does not become empty; in it are {self.members(name)}"
+                )
+            if left:
+                time.sleep(0.001)
+
+    def remove_bases(self) -> None:
+        """Remove the lab's own level when there is nothing in it."""
+        for base in self.bases():
+            _removed(base)
+
+
+class Version1(Cgroups):
+    """A tree for each controller."""
+
+    def bases(self) -> list[Path]:
+        """One in each controller's tree."""
+        return [self.root / controller / self.base for controller in CONTROLLERS]
+
+    def opening(self, folder: Path) -> list[Setting]:
+        """Nothing: every level has its tree's controller."""
+        return []
+
+    def settings(self, name: str, held: Held) -> list[Setting]:
+        """Each in its own tree."""
+        cpu, memory, pids = self.folders(name)
+        return [
+            (cpu / "cpu.cfs_period_us", str(PERIOD_MICROSECONDS)),
+            (cpu / "cpu.cfs_quota_us", str(int(held.cpus * PERIOD_MICROSECONDS))),
+            (memory / "memory.limit_in_bytes", str(held.memory_bytes)),
+            (pids / "pids.max", str(held.pids)),
+        ]
+
+    def extras(self, name: str, held: Held) -> list[Setting]:
+        """Memory with swap may not be more either, where the kernel counts it; this limit may not be below the other."""
+        return [(self.folders(name)[1] / "memory.memsw.limit_in_bytes", str(held.memory_bytes))]
+
+    def entrances(self, name: str) -> list[Path]:
+        """`tasks` takes one thread, and all that the new process has is one."""
+        return [folder / "tasks" for folder in self.folders(name)]
+
+    def held(self, name: str) -> Held:
+        """Read back."""
+        cpu, memory, pids = self.folders(name)
+        quota, period = _number(cpu / "cpu.cfs_quota_us"), _number(cpu / "cpu.cfs_period_us")
+        return Held(
+            quota / period if quota > 0 and period else 0.0,
+            _number(memory / "memory.limit_in_bytes"),
+            _number(pids / "pids.max"),
+        )
+
+    def memory_file(self, name: str) -> Path:
+        """Of the memory controller."""
+        return self.folders(name)[1] / "memory.usage_in_bytes"
+
+
+class Version2(Cgroups):
+    """One tree."""
+
+    def bases(self) -> list[Path]:
+        """One."""
+        return [self.root / self.base]
+
+    def opening(self, folder: Path) -> list[Setting]:
+        """The root hands its controllers to our level, and that to the copies'."""
+        words = " ".join(f"+{controller}" for controller in CONTROLLERS)
+        handed = [folder.parent / "cgroup.subtree_control", folder / "cgroup.subtree_control"]
+        return [(path, words) for path in handed] if folder in self.bases() else []
+
+    def settings(self, name: str, held: Held) -> list[Setting]:
+        """All in one folder."""
+        (folder,) = self.folders(name)
+        return [
+            (folder / "cpu.max", f"{int(held.cpus * PERIOD_MICROSECONDS)} {PERIOD_MICROSECONDS}"),
+            (folder / "memory.max", str(held.memory_bytes)),
+            (folder / "pids.max", str(held.pids)),
+        ]
+
+    def extras(self, name: str, held: Held) -> list[Setting]:
+        """No swap, where the kernel has it."""
+        return [(self.folders(name)[0] / "memory.swap.max", "0")]
+
+    def birthplace(self, name: str) -> Path | None:
+        """The one folder."""
+        return self.folders(name)[0]
+
+    def held(self, name: str) -> Held:
+        """Read back."""
+        (folder,) = self.folders(name)
+        quota, _, period = _text(folder / "cpu.max").partition(" ")
+        return Held(
+            int(quota) / int(period) if quota.isdigit() else 0.0,
+            _number(folder / "memory.max"),
+            _number(folder / "pids.max"),
+        )
+
+    def memory_file(self, name: str) -> Path:
+        """Of the one folder."""
+        return self.folders(name)[0] / "memory.current"
+
+
+def base() -> str:
+    """What the lab's own level is called; with VMLAB_HOME it is another one, so that neither removes the other's."""
+    home = os.environ.get("VMLAB_HOME", "")
+    return f"vmlab-{hashlib.sha256(home.encode()).hexdigest()[:8]}" if home else "vmlab"
+
+
+def here(root: Path = CGROUPS) -> Cgroups:
+    """The cgroups of this machine; Unavailable when a controller that the limits need is missing."""
+    if (root / "cgroup.controllers").exists():
+        missing = set(CONTROLLERS) - set(_text(root / "cgroup.controllers").split())
+        found: Cgroups = Version2(root, base())
+    else:
+        missing = {name for name in CONTROLLERS if not (root / name / "cgroup.procs").exists()}
+        found = Version1(root, base())
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise Unavailable(
+            f"no cgroup controller {names} under {root}", "boot with it, or leave out the rung 'limits'"
+        )
+    return found
+
+
+def _written(path: Path, text: str) -> bool:
+    try:
+        path.write_text(text)
+    except OSError:
+        return False
+    return True
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int:
+    text = _text(path)
+    return int(text) if text.lstrip("-").isdigit() else 0

@@ -1,0 +1,41 @@
+"""The cgroup limits: CPU time, memory and processes, held for the copy as a whole by whichever cgroups the kernel has."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from substrates.rungs import cgroups
+from substrates.rungs.rung import Plan, Rung, Setting, Stage
+
+
+class Limits(Rung):
+    """Cgroups, 2008, and their second version, 2016."""
+
+    name = "limits"
+    root: ClassVar[bool] = True
+
+    def describe(self) -> str:
+        """What it gives."""
+        return "cgroup limits: a share of CPU time, a memory limit that kills inside it, and a number of processes"
+
+    def apply(self, plan: Plan, setting: Setting) -> None:
+        """The groups are made before the child is, and it is in them before it does anything; the supervisor stays outside."""
+        found = setting.cgroups or cgroups.here()
+        held = cgroups.Held(setting.cpus, setting.memory_bytes, setting.pids)
+        for folder in [*found.bases(), *found.folders(setting.name)]:
+            plan.add(Stage.PREPARE, "dir", folder, "0755")
+            for path, text in found.opening(folder):
+                plan.add(Stage.PREPARE, "write", path, text)
+        for path, text in found.settings(setting.name, held):
+            plan.add(Stage.PREPARE, "write", path, text)
+        for path, text in found.extras(setting.name, held):
+            plan.add(Stage.PREPARE, "offer", path, text)
+        for path in found.entrances(setting.name):
+            plan.add(Stage.PREPARE, "enter", path)
+        plan.group = found.birthplace(setting.name)
+        for folder in found.folders(setting.name):
+            plan.add(Stage.UNDO, "rmdir", folder)
+
+    def undo(self, name: str) -> None:
+        """A supervisor that was killed leaves its groups behind, empty."""
+        cgroups.here().remove(name)

@@ -1,0 +1,103 @@
+"""The rungs that are one namespace each: processes, host name, System V objects, users, and the names of cgroups.
+
+Left out: the time namespace, which would only shift the clocks that the lab stamps by.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from substrates.linux import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+)
+from substrates.rungs.rung import Plan, Rung, Setting, Stage
+
+
+class Pid(Rung):
+    """CLONE_NEWPID, 2008."""
+
+    name = "pid"
+    needs: ClassVar[tuple[str, ...]] = ("mount",)  # a /proc of the host's would show the wrong processes
+
+    def describe(self) -> str:
+        """What it gives."""
+        return "a PID namespace with an init that reaps and hands signals on: it sees no other process, and ends as a whole"
+
+    def apply(self, plan: Plan, setting: Setting) -> None:
+        """A /proc of its own, mounted while the host's is still there: in a user namespace the kernel insists on that."""
+        plan.flags |= CLONE_NEWPID
+        plan.is_init = True
+        plan.add(Stage.MOUNT, "mount", "proc", setting.inside("/proc"), MS_NOSUID | MS_NODEV | MS_NOEXEC, "")
+
+
+class Uts(Rung):
+    """CLONE_NEWUTS, 2006."""
+
+    name = "uts"
+
+    def describe(self) -> str:
+        """What it gives."""
+        return "a UTS namespace: a host name of its own"
+
+    def apply(self, plan: Plan, setting: Setting) -> None:
+        """It is called like the copy."""
+        plan.flags |= CLONE_NEWUTS
+        plan.add(Stage.MOUNT, "hostname", setting.name[:64])
+
+
+class Ipc(Rung):
+    """CLONE_NEWIPC, 2006."""
+
+    name = "ipc"
+
+    def describe(self) -> str:
+        """What it gives."""
+        return "an IPC namespace: System V objects and message queues of its own"
+
+    def apply(self, plan: Plan, setting: Setting) -> None:
+        """Nothing has to be set up in it."""
+        plan.flags |= CLONE_NEWIPC
+
+
+class User(Rung):
+    """CLONE_NEWUSER, 2013."""
+
+    name = "user"
+    privileged: ClassVar[bool] = False
+
+    def describe(self) -> str:
+        """What it gives."""
+        return "a user namespace with one user in it: no root exists inside, and whoever escaped would be nobody outside"
+
+    def apply(self, plan: Plan, setting: Setting) -> None:
+        """As root the map is the identity. A user may only map itself, and has to give up setgroups for it.
+
+        The child is this user from the start: a file that root made in a tmpfs of the namespace would have no owner there."""
+        plan.flags |= CLONE_NEWUSER
+        outside = setting.user if setting.own == 0 else setting.own
+        if setting.own != 0:
+            plan.add(Stage.IDENTITY, "write", "/proc/%p/setgroups", "deny")
+        for kind in ("uid", "gid"):
+            plan.add(Stage.IDENTITY, "write", f"/proc/%p/{kind}_map", f"{setting.user} {outside} 1")
+        plan.add(Stage.BECOME_EARLY, "become", setting.user, int(setting.own == 0))
+
+
+class Cgroup(Rung):
+    """CLONE_NEWCGROUP, 2016."""
+
+    name = "cgroup"
+
+    def describe(self) -> str:
+        """What it gives."""
+        return "a cgroup namespace: it sees its own cgroup as the root of all of them"
+
+    def apply(self, plan: Plan, setting: Setting) -> None:
+        """Not in the clone: the root is the cgroup in which a process is when it asks, so it has to be in its own by then."""
+        plan.add(Stage.JOINED, "unshare", hex(CLONE_NEWCGROUP))

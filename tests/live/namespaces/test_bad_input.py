@@ -1,0 +1,99 @@
+"""Bad input on the real machine: one clear line, and (the fixture counts) nothing left behind."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from substrates import namespaces
+from substrates.errors import Refused, SubstrateError
+from substrates.rungs import NAMES, launcher
+
+Change = Callable[[namespaces.Definition, Path], namespaces.Definition]
+CASES: dict[str, tuple[Change, str]] = {
+    "unknown rung": (lambda d, _: replace(d, rungs=("mount", "jail")), "there is no rung 'jail'"),
+    "rung before what it needs": (
+        lambda d, _: replace(d, rungs=("chroot", "mount")),
+        "'chroot' needs 'mount' before it",
+    ),
+    "filter without no_new_privs": (
+        lambda d, _: replace(d, rungs=("seccomp",)),
+        "'seccomp' needs 'no_new_privs'",
+    ),
+    "rung twice": (lambda d, _: replace(d, rungs=("uts", "uts")), "'uts' is there twice"),
+    "root missing": (lambda d, _: replace(d, root="/nowhere"), "/nowhere is missing"),
+    "root not ours": (lambda d, _: replace(d, root="/usr"), "/usr is not one of the lab's"),
+    "root above ours": (lambda d, home: replace(d, root=str(home / "cache")), "is not one of the lab's"),
+    "zero byte": (lambda d, _: replace(d, command=["/bin/x", "a\0b"]), "zero byte"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refused_before_anything_is_made(case: str, definition: namespaces.Definition, home: Path) -> None:
+    """What cannot work is refused in one line, and there is no folder, cgroup or link of it."""
+    change, line = CASES[case]
+
+    with pytest.raises(Refused) as error:
+        namespaces.start(change(definition, home))
+
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+    assert namespaces.everything_labelled() == []
+
+
+def test_a_taken_address(definition: namespaces.Definition) -> None:
+    """A second copy with the address of the first is refused with the first one's name; the first goes on."""
+    first = namespaces.start(definition)
+
+    with pytest.raises(Refused, match=r"the address 198\.18\.2\.99 is taken by vmlab-try \(pid \d+\)"):
+        namespaces.start(replace(definition, name="vmlab-second"))
+
+    namespaces.wait(first)
+    assert namespaces.names() == ["vmlab-try"]
+
+
+def test_a_taken_port(definition: namespaces.Definition) -> None:
+    """Below the rung `network` a port that somebody listens on is refused with its owner."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(Refused, match=f"port {port} is taken by"):
+            namespaces.start(replace(definition, rungs=("mount", "chroot"), port=port))
+
+    assert namespaces.everything_labelled() == []
+
+
+@pytest.mark.parametrize("rungs", [("mount", "chroot"), NAMES[:7], NAMES])
+def test_a_program_that_is_not_there(definition: namespaces.Definition, rungs: tuple[str, ...]) -> None:
+    """A command that cannot be executed is told with its name, on any rung, and nothing is left."""
+    with pytest.raises(SubstrateError, match="/usr/bin/nothing: No such file or directory") as error:
+        namespaces.start(replace(definition, command=["/usr/bin/nothing"], rungs=rungs, port=18994))
+
+    assert "\n" not in str(error.value)
+    assert namespaces.everything_labelled() == []
+
+
+def test_a_kernel_that_refuses(definition: namespaces.Definition) -> None:
+    """A limit that the kernel does not take is told with its file, and the groups made before are gone."""
+    with pytest.raises(SubstrateError, match=r"write .*pids\.max .*Invalid argument"):
+        namespaces.start(replace(definition, pids=-5))
+
+    assert namespaces.everything_labelled() == []
+
+
+def test_a_launcher_that_is_killed(
+    definition: namespaces.Definition, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """A supervisor that is killed before it said anything is told as such, and nothing is left."""
+    script = home / "killed"
+    script.write_text("#!/bin/sh\nkill -9 $$\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(launcher, "program", lambda: script)
+
+    with pytest.raises(SubstrateError, match="could not be started: its supervisor was killed"):
+        namespaces.start(definition)
+
+    assert namespaces.everything_labelled() == []

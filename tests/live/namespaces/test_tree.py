@@ -1,0 +1,182 @@
+"""The process tree inside is its own: init reaps and hands on signals, and nothing outlives the supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from substrates import namespaces, procfs
+from substrates.contract import Request, Slot
+from substrates.rungs import NAMES, cgroups, network, records
+from tests.live.namespaces import traces
+from tests.live.namespaces.conftest import Starter
+from tests.live.namespaces.traces import settled
+
+ORPHANS = """
+import os, time
+for _ in range(20):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            time.sleep(0.05)
+        os._exit(0)
+    os.wait()
+print("left", flush=True)
+time.sleep(0.5)
+print(sorted(int(name) for name in os.listdir("/proc") if name.isdigit()), flush=True)
+time.sleep(60)
+"""
+POLITE = """
+import os, signal, sys, time
+def end(number, frame):
+    print("ends", os.getpid(), os.getppid(), flush=True)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True: time.sleep(60)
+"""
+FAMILY = "import os, time\nfor _ in range(3): os.fork()\ntime.sleep(600)"
+KILLS = 100
+
+
+def until(handle: namespaces.Handle, word: str) -> str:
+    """Its log once this is in it."""
+    settled(lambda: [] if word in handle.log.read_text() else ["waiting"])
+    return handle.log.read_text()
+
+
+def ended_with(handle: namespaces.Handle) -> int:
+    """The code with which its supervisor ended, in time."""
+    assert settled(lambda: ["alive"] if handle.supervisor.lives() else []) == []
+    _, status = os.waitpid(handle.supervisor.pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def test_init_reaps(running: Starter) -> None:
+    """Processes whose parents have ended become init's children, and when they end no zombie stays."""
+    handle = running(ORPHANS)
+
+    assert "[1, 2]" in until(handle, "[")
+
+
+def test_sigterm_reaches_the_service(running: Starter) -> None:
+    """SIGTERM to the supervisor ends the service by its own handler, its children with it, and its code comes out."""
+    handle = running(POLITE)
+    until(handle, "ready")
+    began = time.monotonic()
+
+    os.kill(handle.supervisor.pid, signal.SIGTERM)
+
+    assert ended_with(handle) == 7
+    assert "ends 2 1" in handle.log.read_text()
+    assert time.monotonic() - began < 2.0
+    assert [path for path in cgroups.here().folders(handle.definition.name) if path.exists()] == []
+
+
+def test_a_service_that_ends_takes_its_children_with_it(running: Starter) -> None:
+    """When the service itself ends, the supervisor ends with its code and none of the service's children is left."""
+    handle = running("import os, sys, time\nif os.fork() == 0: time.sleep(600)\nsys.exit(5)")
+
+    assert ended_with(handle) == 5
+    assert traces.processes(Path(handle.directory).parents[2]) == []
+
+
+def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that ignores SIGTERM is gone after the time for a clean end, and `destroy` comes back."""
+    monkeypatch.setattr(namespaces, "STOP_SECONDS", 0.2)
+    handle = running(
+        "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(600)"
+    )
+    until(handle, "deaf")
+
+    namespaces.destroy(handle)
+
+    assert not handle.supervisor.lives()
+    assert namespaces.find(handle.definition.name) is None
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_supervisor_leaves_nothing(running: Starter, home: Path) -> None:
+    """kill -9 of the supervisor, 100 times: no process, mount, link or namespace stays; the next start takes the cgroups."""
+    for turn in range(KILLS):
+        handle = running(FAMILY)
+        own = set(traces.spaces(handle.main.pid).values()) - set(traces.spaces(os.getpid()).values())
+        assert len(own) >= 7
+        os.kill(handle.supervisor.pid, signal.SIGKILL)
+        os.waitpid(handle.supervisor.pid, 0)
+
+        assert settled(lambda: traces.processes(home)) == [], turn
+        assert settled(lambda spaces=own: traces.in_use(spaces)) == [], turn  # type: ignore[misc]
+        assert traces.mounts(home) == [], turn
+        assert settled(lambda: network.links_of("vmlab-try")) == [], turn
+        assert [path for path in cgroups.here().folders(handle.definition.name) if path.exists()] != [], turn
+
+
+def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
+    """An empty cgroup of a killed supervisor goes when any other copy starts, and with gc's two calls."""
+    for clear in (
+        lambda: running("0", name="vmlab-other", address="198.18.2.98", rungs=NAMES),
+        namespaces.remove_copies,
+        namespaces.remove_labelled,
+    ):
+        handle = running(FAMILY)
+        os.kill(handle.supervisor.pid, signal.SIGKILL)
+        os.waitpid(handle.supervisor.pid, 0)
+        settled(lambda name=handle.definition.name: [*map(str, cgroups.here().members(name))])  # type: ignore[misc]
+
+        clear()
+
+        assert [path for path in cgroups.here().folders(handle.definition.name) if path.exists()] == []
+
+
+def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:
+    """Below the rung `pid` a killed supervisor's grandchildren outlive it; `destroy` finds and ends them."""
+    handle = running(FAMILY, rungs=("mount", "chroot"), port=18991)
+    settled(lambda: [] if len(procfs.tree(handle.supervisor.pid)) == 9 else ["waiting"])
+    os.kill(handle.supervisor.pid, signal.SIGKILL)
+    os.waitpid(handle.supervisor.pid, 0)
+    home = Path(handle.directory).parents[2]
+    assert traces.processes(home) != []
+
+    namespaces.destroy(handle)
+
+    assert traces.processes(home) == []
+
+
+def test_a_starter_killed_too_early_leaves_a_trace(definition: namespaces.Definition) -> None:
+    """A copy whose starter was killed before it could note the pid is found by its mark, and removed."""
+    request = Request("/", "n", echoed=True)
+    boot = namespaces.boot(definition, Slot(7, 18992), request)
+    unknown = replace(boot.copy, supervisor=procfs.Process(0, 0))
+    records.write(unknown)
+
+    found = namespaces.find(boot.copy.definition.name)
+    assert found is not None
+    assert found.supervisor == boot.copy.supervisor
+    namespaces.remove_copies()
+
+    assert not boot.copy.supervisor.lives()
+
+
+def test_version_2_gives_birth_in_the_group(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With cgroup version 2 the copy is made inside its group; shown on a tree without controllers, as a hybrid has one."""
+    unified = procfs.CGROUPS / "unified"
+    if not (unified / "cgroup.controllers").exists():
+        pytest.skip("this machine has no cgroup version 2 beside version 1")
+    second = cgroups.Version2(unified, cgroups.base())
+    for name in ("opening", "settings", "extras"):
+        monkeypatch.setattr(second, name, lambda *_: [])
+    monkeypatch.setattr(cgroups, "here", lambda: second)
+
+    handle = running(POLITE)
+    until(handle, "ready")
+    own = Path(f"/proc/{handle.main.pid}/cgroup").read_text().splitlines()
+
+    assert second.members(handle.definition.name) == [procfs.parent(handle.main.pid), handle.main.pid]
+    assert f"0::/{cgroups.base()}/{handle.definition.name}" in own
+    namespaces.destroy(handle)
+    assert not any(base.exists() for base in second.bases())
