@@ -7,7 +7,13 @@ import pulumi
 from components import spec
 from substrates.errors import SubstrateError
 
-COMPONENTS = {"process": "ProcessService", "docker": "DockerService", "vm": "VmService"}
+COMPONENTS = {
+    "process": "ProcessService",
+    "chroot": "ChrootService",
+    "namespaces": "NamespacesService",
+    "docker": "DockerService",
+    "vm": "VmService",
+}
 
 config = pulumi.Config()
 substrate = config.require("substrate")

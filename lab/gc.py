@@ -8,13 +8,12 @@ removed. Nothing without our label is touched.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
 
 from lab import stacks
 from lab.errors import LabError
-from lab.substrates import MODULES
+from lab.substrates import each
 from substrates.errors import SubstrateError, Unavailable
 
 
@@ -37,9 +36,9 @@ def _found() -> dict[str, list[str]]:
     from substrates import secret
 
     found = {"stack": stacks.with_state(), "lock": stacks.only_locked(), "secret": secret.names()}
-    for name in MODULES:
+    for name, module in each().items():
         try:
-            found[name] = importlib.import_module(MODULES[name]).everything_labelled()
+            found[name] = module.everything_labelled()
         except Unavailable:
             found[name] = []
     return found
@@ -71,9 +70,9 @@ def remove_copies() -> bool:
 def _on_each(function: str) -> bool:
     """Call it on every substrate; whether all went well. One that cannot run here has nothing to remove."""
     well = True
-    for module in MODULES.values():
+    for module in each().values():
         try:
-            getattr(importlib.import_module(module), function)()
+            getattr(module, function)()
         except Unavailable:
             continue
         except SubstrateError as error:

@@ -18,6 +18,8 @@ from lab.progress import say
 # By substrate. The artifact's images are pushed when it is built, so it needs the registry.
 PARTS = {
     "process": ("registry", "artifact"),
+    "chroot": ("registry", "artifact"),
+    "namespaces": ("registry", "artifact"),
     "docker": ("docker", "registry", "artifact"),
     "vm": ("registry", "artifact", "libvirt", "guest"),
 }

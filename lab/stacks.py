@@ -15,7 +15,7 @@ from substrates import places
 from substrates.errors import SubstrateError
 from substrates.run import attached, run
 
-QUICK = ("process", "docker", "vm", "kubernetes")  # one of each kind; the others are variations
+QUICK = ("process", "namespaces", "docker", "vm", "kubernetes")  # one of each kind; the others are variations
 
 
 def known() -> list[str]:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-MODULES = {"process": "substrates.process", "docker": "substrates.docker", "vm": "substrates.vm"}
+MODULES = {
+    "process": "substrates.process",
+    "chroot": "substrates.namespaces",
+    "namespaces": "substrates.namespaces",
+    "docker": "substrates.docker",
+    "vm": "substrates.vm",
+}
 
 
 def module_of(substrate: str) -> ModuleType:
     """The module with the functions of `substrates.contract`."""
     return importlib.import_module(MODULES[substrate])
+
+
+def each() -> dict[str, ModuleType]:
+    """Every module once, by the last of the substrates that it operates."""
+    return {name: module_of(name) for name in {path: name for name, path in MODULES.items()}.values()}
