@@ -33,6 +33,8 @@ OWN_VERBS = {
     "measure": ("lab.run", "measure_only"),
     "compare": ("lab.show", "compare"),
     "report": ("lab.show", "report"),
+    "ladder": ("lab.ladder.verb", "run"),
+    "boundaries": ("lab.boundaries.verb", "run"),
     "gc": ("lab.gc", "run"),
 }
 
@@ -137,6 +139,18 @@ def _measuring(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     report.add_argument(
         "--output", metavar="FILE", default="", help="where to; in the run's folder by default"
     )
+    _isolation(verbs)
     gc = verbs.add_parser("gc", help="remove everything that carries the lab's labels")
     gc.add_argument("--dry-run", action="store_true", help="only list it")
     gc.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _isolation(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ladder = verbs.add_parser("ladder", help="what each kernel feature between a process and a cluster costs")
+    ladder.add_argument("--quick", action="store_true", help="6 boots of each step instead of 25")
+    ladder.add_argument("--seed", type=int, help="of the shuffled order; drawn and kept when not given")
+    ladder.add_argument("--json", action="store_true", help="the figures as JSON")
+    boundaries = verbs.add_parser("boundaries", help="what each substrate keeps apart, seen from inside")
+    boundaries.add_argument("stack", nargs="*", help="only these stacks; what is up if none is named")
+    boundaries.add_argument("--json", action="store_true", help="as JSON")
+    boundaries.add_argument("--markdown", action="store_true", help="as Markdown")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from lab import report_isolation
 from lab import report_parts as parts
 from lab.comparison import Comparison
 from lab.export import cells
@@ -37,6 +38,7 @@ def render(comparison: Comparison, run: RunData) -> str:
         _section("The numbers", parts.numbers(comparison)),
         _waterfall(comparison),
         _strip(comparison, run),
+        *(_section(heading, body) for heading, body in report_isolation.sections(run)),
         _section("What was equal, and what was not", parts.facts(comparison)),
         _section("Everything that was measured", parts.metrics(comparison)),
         _section("How it was measured", parts.method(run)),

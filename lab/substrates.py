@@ -1,4 +1,7 @@
-"""Which module operates which substrate; imported only when one of its stacks is looked at."""
+"""Which module operates which substrate; imported only when one of its stacks is looked at.
+
+`oci` has no stack: the ladder boots copies under a runtime alone, and `gc` finds what a killed one left.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ MODULES = {
     "process": "substrates.process",
     "chroot": "substrates.namespaces",
     "namespaces": "substrates.namespaces",
+    "oci": "substrates.oci",
     "docker": "substrates.docker",
     "vm": "substrates.vm",
 }

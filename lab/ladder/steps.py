@@ -1,0 +1,181 @@
+"""What the ladder boots, in order: our own rungs one by one, a runtime alone, Docker, then every other stack that is up.
+
+Each is known by a name and a variant: `service`, or `null`, the static binary that shows the substrate alone. A step that
+cannot run here keeps its place in the list, with the reason. Left out: bringing stacks up, which `vmlab up` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab import measure, stacks
+from lab.errors import LabError
+from substrates import artifact as artifacts
+from substrates import docker, namespaces, oci, plain_docker, rungs
+from substrates.artifact import Artifact
+from substrates.contract import Boot, Request, Slot
+from substrates.errors import Refused, SubstrateError, Unavailable
+
+FIRST, LAST = "fork+exec", "all"
+VARIANTS = ("null", "service")
+OWN_SUBSTRATES = (
+    "process",
+    "chroot",
+    "namespaces",
+    "docker",
+)  # the rungs and Docker's two rows stand for these
+REPEATS = 5  # of our own rungs: a boot of 3 ms is one slice of the scheduler's, so a single one says little
+ORDER = ("kubernetes", "vm-slim", "vm-other", "vm")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to boot. `adds` is the rung that it has more than the step before; "" beyond our own rungs."""
+
+    name: str
+    variant: str
+    boot: Callable[[Slot, Request], Boot]
+    destroy: Callable[[Any], None]
+    adds: str = ""
+    path: str = "/"
+    echoes_nonce: bool = True
+    conditions: dict[str, Any] = field(default_factory=dict)
+    repeats: int = 1  # boots a block
+
+    @property
+    def key(self) -> str:
+        """Its name in the samples."""
+        return f"{self.name} ({self.variant})"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A step that cannot be taken here, and what mends it."""
+
+    name: str
+    variant: str
+    reason: str
+    fix: str
+
+
+def everything() -> tuple[list[Step], list[Missing]]:
+    """All steps in the ladder's order, and those that are missing."""
+    artifact = artifacts.load()
+    found: list[Step] = []
+    missing: list[Missing] = []
+    for part in (_own, _runtimes, _docker):
+        steps, gaps = part(artifact)
+        found += steps
+        missing += gaps
+    steps, gaps = _stacks()
+    return [*found, *steps], [*missing, *gaps]
+
+
+def names() -> list[str]:
+    """Our own steps: `fork+exec`, then each rung by its name, and the last of them `all`."""
+    return [FIRST, *rungs.NAMES[:-1], LAST]
+
+
+def _own(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
+    found: list[Step] = []
+    missing: list[Missing] = []
+    for name, prefix in zip(names(), rungs.prefixes(), strict=True):
+        for variant in VARIANTS:
+            try:
+                rungs.check(prefix)
+                found.append(_own_step(artifact, name, prefix, variant))
+            except Refused as error:
+                missing.append(Missing(name, variant, str(error), "run it as root"))
+            except Unavailable as error:
+                missing.append(Missing(name, variant, error.reason, error.fix))
+    return found, missing
+
+
+def _own_step(artifact: Artifact, name: str, prefix: tuple[str, ...], variant: str) -> Step:
+    definition = namespaces.for_ladder(artifact, prefix, variant)
+
+    def boot(slot: Slot, request: Request) -> Boot:
+        return namespaces.boot(definition, slot, request)
+
+    return Step(name, variant, boot, namespaces.destroy, adds=prefix[-1] if prefix else "", repeats=REPEATS)
+
+
+def _runtimes(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
+    found: list[Step] = []
+    missing: list[Missing] = []
+    like = namespaces.for_ladder(artifact)
+    for runtime in oci.RUNTIMES:
+        for variant in VARIANTS:
+            try:
+                made = oci.definition(runtime, artifact, variant, like.cpus, like.memory_bytes)
+                found.append(_runtime_step(f"{runtime} alone", variant, made))
+            except Unavailable as error:
+                missing.append(Missing(f"{runtime} alone", variant, error.reason, error.fix))
+    return found, missing
+
+
+def _runtime_step(name: str, variant: str, made: oci.Definition) -> Step:
+    def boot(slot: Slot, request: Request) -> Boot:
+        return oci.boot(made, slot, request)
+
+    return Step(name, variant, boot, oci.destroy)
+
+
+def _docker(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
+    found: list[Step] = []
+    missing: list[Missing] = []
+    for network in plain_docker.NETWORKS:
+        for variant in VARIANTS:
+            name = f"docker, {network} network"
+            try:
+                plain_docker.fetch_image(artifact, variant)
+                found.append(_docker_step(name, variant, network, artifact))
+            except Unavailable as error:
+                missing.append(Missing(name, variant, error.reason, error.fix))
+    return found, missing
+
+
+def _docker_step(name: str, variant: str, network: str, artifact: Artifact) -> Step:
+    like = namespaces.for_ladder(artifact)
+
+    def boot(slot: Slot, request: Request) -> Boot:
+        made = plain_docker.definition(artifact, variant, network, slot.port, like.cpus, like.memory_bytes)
+        return docker.boot(made, slot, request)
+
+    return Step(name, variant, boot, docker.destroy)
+
+
+def _stacks() -> tuple[list[Step], list[Missing]]:
+    """Every stack beyond our own rungs and Docker, whatever its substrate is."""
+    found: list[Step] = []
+    missing: list[Missing] = []
+    known = [name for name in stacks.known() if stacks.substrate_of(name) not in OWN_SUBSTRATES]
+    for name in sorted(known, key=lambda stack: ORDER.index(stack) if stack in ORDER else len(ORDER)):
+        try:
+            outputs = stacks.outputs(name)
+            subject = measure.subject_of(name, outputs)
+        except (LabError, SubstrateError, KeyError, ImportError) as error:
+            missing.append(_gap(name, error))
+            continue
+        found.append(_stack_step(subject, outputs["conditions"]))
+    return found, missing
+
+
+def _stack_step(subject: measure.Subject, conditions: dict[str, Any]) -> Step:
+    def boot(slot: Slot, request: Request) -> Boot:
+        made: Boot = subject.module.boot(subject.definition, slot, request)
+        return made
+
+    return Step(
+        subject.stack, "service", boot, subject.module.destroy,
+        path=subject.path, echoes_nonce=subject.echoes_nonce, conditions=conditions,
+    )  # fmt: skip
+
+
+def _gap(name: str, error: Exception) -> Missing:
+    if isinstance(error, KeyError | ImportError):
+        return Missing(name, "service", f"there is no module for what it runs on ({error})", "")
+    fix = getattr(error, "fix", "") or getattr(error, "next_command", "") or f"vmlab up {name}"
+    return Missing(name, "service", str(getattr(error, "reason", "") or error), fix)

@@ -1,0 +1,226 @@
+"""A container without Docker: the artifact's tree under an OCI runtime alone (runc, crun), on the host's network.
+
+It shows what of a container's start is the kernel's and the runtime's, and what Docker adds. It is held to the same limits and
+by the same filter as the rung of the ladder; the configuration is written anew for each copy. No stack has it: the ladder
+boots copies, and takes them away. Left out: networks, images, hooks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from substrates import places, procfs
+from substrates.artifact import Artifact
+from substrates.contract import BOOT_PREFIX, MILESTONES, Boot, Request, Slot, service_stamps
+from substrates.errors import NeverAnswered, SubstrateError, Unavailable
+from substrates.probe import first_answer
+from substrates.run import launch, run
+from substrates.rungs import roots, seccomp
+
+RUNTIMES = ("crun", "runc")
+USER = 65532
+PERIOD_MICROSECONDS = 100_000
+PIDS = 256
+START_SECONDS = 30.0
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """All that is needed to start one copy."""
+
+    runtime: str
+    root: str
+    command: list[str]
+    environment: dict[str, str]
+    cpus: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A container of a runtime's."""
+
+    runtime: str
+    name: str
+
+
+def definition(runtime: str, artifact: Artifact, variant: str, cpus: float, memory_bytes: int) -> Definition:
+    """The service or `null` under this runtime; Unavailable where it cannot run."""
+    _require(runtime)
+    is_null = variant == "null"
+    root = roots.of_null(artifact) if is_null else artifact.root
+    command = ["/null"] if is_null else artifact.command_inside()
+    environment = {} if is_null else artifact.environment
+    return Definition(runtime, str(root), command, environment, cpus, memory_bytes)
+
+
+def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
+    """`runtime run --detach`: `accepted` is when the runtime was started, `sandboxed` when it has returned."""
+    copy, folder = Handle(definition.runtime, slot.name), _folder(definition.runtime, slot.name)
+    destroy(copy)
+    procfs.refuse_taken_port(slot.port)
+    _lay_out(folder, configuration(definition, slot, request, folder))
+    stamps = {"requested": time.monotonic_ns()}
+    command = [definition.runtime, "--root", str(_state(copy.runtime)), "run", "--detach", copy.name]
+    pid = launch(command, environment={"PATH": os.environ["PATH"]}, directory=folder, log=folder / "log")
+    stamps["accepted"] = time.monotonic_ns()
+    failed = _code(pid)
+    stamps["sandboxed"] = time.monotonic_ns()
+    deadline = 0 if failed else stamps["requested"] + int(request.seconds * 1e9)
+    answer = first_answer(f"http://127.0.0.1:{slot.port}{request.path}", deadline, request.expected)
+    log = (folder / "log").read_text(errors="replace")
+    stamps |= service_stamps(log)
+    if answer is None:
+        destroy(copy)
+        raise NeverAnswered(slot.name, max(stamps, key=MILESTONES.index), request.seconds, log.splitlines())
+    return Boot(copy, {**stamps, "answered": answer.at_ns})
+
+
+def destroy(copy: Handle) -> None:
+    """Kill it, and take away its cgroup and its folder; done when it is gone, and nothing when it is not there."""
+    folder = _folder(copy.runtime, copy.name)
+    if not folder.exists():
+        return
+    if (_state(copy.runtime) / copy.name).exists():
+        run([copy.runtime, "--root", str(_state(copy.runtime)), "delete", "--force", copy.name])
+    shutil.rmtree(folder)
+
+
+def remove_copies() -> None:
+    """Take away the copies that an interrupted run left."""
+    for runtime in RUNTIMES:
+        for name in _names(runtime):
+            destroy(Handle(runtime, name))
+        shutil.rmtree(_root(runtime), ignore_errors=True)
+
+
+def everything_labelled() -> list[str]:
+    """Every copy on record; all of them are the ladder's."""
+    return [f"{runtime} {name}" for runtime in RUNTIMES for name in _names(runtime)]
+
+
+def remove_labelled() -> None:
+    """Take them away."""
+    remove_copies()
+
+
+# -- inside
+
+
+def configuration(definition: Definition, slot: Slot, request: Request, folder: Path) -> dict[str, Any]:
+    """The bundle's config.json (OCI runtime specification 1.0)."""
+    given = {"PORT": str(slot.port), "BIND": "127.0.0.1", "DATA_DIR": "/data", "NONCE": request.nonce}
+    environment = {"PATH": "/usr/bin:/bin", **definition.environment, **given}
+    nothing: dict[str, list[str]] = {
+        kind: [] for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")
+    }
+    return {
+        "ociVersion": "1.0.2",
+        "process": {
+            "terminal": False,
+            "user": {"uid": USER, "gid": USER},
+            "args": definition.command,
+            "env": [f"{name}={value}" for name, value in environment.items()],
+            "cwd": "/",
+            "capabilities": nothing,
+            "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
+            "noNewPrivileges": True,
+        },
+        "root": {"path": definition.root, "readonly": True},
+        "hostname": slot.name,
+        "mounts": _mounts(folder),
+        "linux": {
+            "cgroupsPath": f"/{slot.name}",
+            "resources": _resources(definition),
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "cgroup")],
+            "seccomp": _filter(),
+            "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/acpi", "/proc/scsi"],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+        },
+    }
+
+
+def _mounts(folder: Path) -> list[dict[str, Any]]:
+    own = ["nosuid", "nodev", "noexec"]
+    tmpfs = {"type": "tmpfs", "source": "tmpfs"}
+    return [
+        {"destination": "/proc", "type": "proc", "source": "proc", "options": own},
+        {"destination": "/dev", **tmpfs, "options": ["nosuid", "strictatime", "mode=755", "size=64k"]},
+        {"destination": "/tmp", **tmpfs, "options": [*own, "mode=1777", "size=16m"]},
+        {"destination": "/data", "type": "bind", "source": str(folder / "data"), "options": ["rbind", *own]},
+    ]
+
+
+def _resources(definition: Definition) -> dict[str, Any]:
+    return {
+        "memory": {"limit": definition.memory_bytes},
+        "cpu": {"quota": int(definition.cpus * PERIOD_MICROSECONDS), "period": PERIOD_MICROSECONDS},
+        "pids": {"limit": PIDS},
+    }
+
+
+def _filter() -> dict[str, Any]:
+    """The calls of the rung's filter; those it decides by their arguments are let through."""
+    names = [*seccomp.allowed(), "clone", "personality", "socket"]
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}],
+    }
+
+
+def _lay_out(folder: Path, config: dict[str, Any]) -> None:
+    (folder / "data").mkdir(parents=True)
+    for path in (folder.parent.parent, folder.parent, folder):
+        path.chmod(0o755)
+    os.chown(folder / "data", USER, USER)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _code(pid: int) -> int:
+    """The exit code of the runtime's command, which is killed when it takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.0002)
+    os.killpg(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _require(runtime: str) -> None:
+    if runtime not in RUNTIMES:
+        raise SubstrateError(f"{runtime!r} is not one of {', '.join(RUNTIMES)}")
+    if os.geteuid() != 0:
+        raise Unavailable(f"{runtime} alone needs root here", "run it as root")
+    if runtime == "crun" and (_CGROUPS / "unified").is_dir():
+        raise Unavailable(
+            "crun refuses hybrid cgroups (version 1 with version 2 beside it)",
+            "start this machine with systemd.unified_cgroup_hierarchy=1",
+        )
+    if shutil.which(runtime) is None:
+        raise Unavailable(f"{runtime} is not installed", f"apt-get install {runtime}")
+
+
+def _names(runtime: str) -> list[str]:
+    return sorted(folder.name for folder in _root(runtime).glob(f"{BOOT_PREFIX}*"))
+
+
+def _root(runtime: str) -> Path:
+    return places.run() / "oci" / runtime
+
+
+def _state(runtime: str) -> Path:
+    return _root(runtime) / "state"
+
+
+def _folder(runtime: str, name: str) -> Path:
+    return _root(runtime) / name

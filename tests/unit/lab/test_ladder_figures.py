@@ -1,0 +1,108 @@
+"""The ladder's figures: what a rung adds comes out of noisy blocks, rows keep their order, gaps keep their reason."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import results
+from lab.ladder.figures import figures, of
+from lab.results import RunData, RunWriter
+from lab.sample import Sample
+
+TRUE_SECONDS = {"fork+exec": 0.002, "mount": 0.0025, "all": 0.0055}
+ADDS = {"fork+exec": "", "mount": "mount", "all": "rlimits"}
+
+
+def note(run: RunWriter, rung: str, variant: str, **more: Any) -> None:
+    """A step as the verb notes it."""
+    facts = {"available": True, "rung": rung, "variant": variant, "adds": ADDS.get(rung, ""), **more}
+    run.set_stack(f"{rung} ({variant})", facts)
+
+
+def boot(run: RunWriter, rung: str, variant: str, block: int, seconds: float) -> None:
+    """One boot."""
+    dimensions: dict[str, str | int] = {
+        "stack": f"{rung} ({variant})",
+        "rung": rung,
+        "variant": variant,
+        "block": block,
+    }
+    run.add(Sample("boot_seconds", seconds, "s", dimensions))
+
+
+def ladder(root: Path, blocks: int = 12, repeats: int = 3) -> RunData:
+    """Steps of known times on a machine that is now and then ten times as slow for a whole block."""
+    run, chance = results.create(root=root, seed=3, host={"cpu": "Example"}), random.Random(3)
+    for variant in ("null", "service"):
+        for rung in TRUE_SECONDS:
+            note(run, rung, variant, describes=f"what {rung} is")
+    for block in range(blocks):
+        slow = 0.05 * (block % 4 == 0)
+        for variant in ("null", "service"):
+            for rung, seconds in TRUE_SECONDS.items():
+                for _ in range(repeats):
+                    boot(run, rung, variant, block, seconds + slow + chance.uniform(0, 0.00005))
+    gap = {
+        "available": False,
+        "rung": "vm",
+        "variant": "service",
+        "adds": "",
+        "reason": "not up",
+        "fix": "vmlab up vm",
+    }
+    run.set_stack("vm (service)", gap)
+    run.finish()
+    return results.load(run.run, root)
+
+
+def test_what_a_rung_adds_is_found_in_slow_blocks(tmp_path: Path) -> None:
+    """Differences are taken within blocks, so that a slow one cancels out, and the interval holds the truth."""
+    rows = {row["rung"]: row for row in of(figures(ladder(tmp_path)), "null")}
+    for rung, truth in (("mount", 0.0005), ("all", 0.003)):
+        low, high = rows[rung]["added_seconds"]["ci95"]
+        assert rows[rung]["added_seconds"]["median"] == pytest.approx(truth, abs=0.00005)
+        assert low <= truth + 0.00005
+        assert high >= truth - 0.00005
+        assert high - low < 0.0002
+
+
+def test_rows_have_the_ladders_order_and_shape(tmp_path: Path) -> None:
+    """First `fork+exec`, the last of our own `all`, each with median, interval and number of blocks; the gap is told."""
+    found = figures(ladder(tmp_path))
+    assert [row["rung"] for row in of(found, "service")] == list(TRUE_SECONDS)
+    assert found["rungs"][0]["rung"] == "fork+exec"
+    for row in found["rungs"]:
+        assert set(row["boot_seconds"]) == {"median", "ci95", "n"}
+        assert row["boot_seconds"]["n"] == 12
+    assert found["rungs"][0]["added_seconds"] is None
+    assert found["not_measured"] == [
+        {"rung": "vm", "variant": "service", "reason": "not up", "fix": "vmlab up vm"}
+    ]
+
+
+def test_one_value_a_block_whatever_is_repeated(tmp_path: Path) -> None:
+    """A block counts with the median of its boots: one that took a second among three does not move it."""
+    run = results.create(root=tmp_path, seed=1, host={})
+    note(run, "fork+exec", "null")
+    for block in range(6):
+        for seconds in (0.002, 1.0, 0.002):
+            boot(run, "fork+exec", "null", block, seconds)
+    run.finish()
+    row = figures(results.load(run.run, tmp_path))["rungs"][0]
+    assert row["boot_seconds"] == {"median": 0.002, "ci95": (0.002, 0.002), "n": 6}
+
+
+def test_a_step_without_a_boot_is_no_row(tmp_path: Path) -> None:
+    """An interrupted ladder shows what it has; a step that was never booted has no time, not a zero."""
+    run = results.create(root=tmp_path, seed=1, host={})
+    note(run, "fork+exec", "null")
+    note(run, "mount", "null")
+    boot(run, "fork+exec", "null", 0, 0.002)
+    found = figures(results.load(run.run, tmp_path))
+    assert [row["rung"] for row in found["rungs"]] == ["fork+exec"]
+    assert found["rungs"][0]["boot_seconds"] == {"median": 0.002, "ci95": None, "n": 1}
+    assert found["finished"] is False
