@@ -13,6 +13,7 @@ COMPONENTS = {
     "namespaces": "NamespacesService",
     "docker": "DockerService",
     "vm": "VmService",
+    "kubernetes": "KubernetesService",
 }
 
 config = pulumi.Config()

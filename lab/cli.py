@@ -10,7 +10,7 @@ import importlib
 import sys
 
 from host.errors import HostError
-from lab import accelerator, engine
+from lab import accelerator, cluster, engine
 from lab.errors import LabError
 from substrates.errors import Refused, SubstrateError, Unavailable
 
@@ -64,7 +64,7 @@ def _explain(error: Exception, command: str, code: int) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] in ENGINE_VERBS:
-        return engine.run(accelerator.taken_from(arguments))
+        return engine.run(cluster.taken_from(accelerator.taken_from(arguments)))
     if arguments and arguments[0] == "test":
         from lab.suite import run
 
@@ -72,6 +72,8 @@ def _run(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     if options.verb in OWN_VERBS:
         accelerator.choose(getattr(options, "accelerator", None))
+        for flag in cluster.FLAGS:
+            cluster.choose(flag, getattr(options, flag.lstrip("-"), None))
         module, function = OWN_VERBS[options.verb]
         code: int = getattr(importlib.import_module(module), function)(options)
         return code
@@ -94,7 +96,8 @@ def parser() -> argparse.ArgumentParser:
         prog="vmlab",
         description="An infrastructure lab: the same service on every substrate, measured and compared.",
         epilog="engine verbs (vmlab VERB STACK [flags]; `vmlab VERB --help` lists the flags;\n"
-        "`up` and `preview` take --accelerator, as `run` does):\n" + "\n".join(lines),
+        "`up` and `preview` take --accelerator, --kubeconfig and --context, as `run` does):\n"
+        + "\n".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="verb")
@@ -126,6 +129,8 @@ def _measuring(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         )
         verb.add_argument("--seed", type=int, help="of the shuffled order; drawn and kept when not given")
         verb.add_argument("--accelerator", choices=["auto", "kvm", "tcg"], help=accelerator.HELP)
+        for flag, text in cluster.HELP.items():
+            verb.add_argument(flag, metavar=flag.lstrip("-").upper(), help=text)
         verb.add_argument("--json", action="store_true", help="the comparison as JSON")
     run.add_argument("--yes", "-y", action="store_true", help="do not ask before installing")
     run.add_argument("--service", metavar="TOML", help="measure this service of yours instead of the lab's")

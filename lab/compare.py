@@ -16,7 +16,7 @@ from lab.rows import BASE, FAILED, Row, base_of, rows
 from lab.verdict import verdict
 
 PHASES = ("accepted", "sandboxed", "kernel", "init", "service", "listening", "answered")
-IN_PARTS = ("phase_seconds", "boot_check_seconds")
+IN_PARTS = ("phase_seconds", "boot_check_seconds", "fixed_part_bytes")
 UNATTRIBUTED = "unattributed"
 WORTH_A_PHASE_SECONDS = 0.0001
 

@@ -27,6 +27,7 @@ from substrates.errors import NeverAnswered
 
 FIRST_PORT = 18200
 IDLE_SECONDS = 1.0
+FIXED_SECONDS = 3.0  # of an idle control plane, which works in bursts of a second or two
 SETTLE_SECONDS = 0.1  # memory is read when the first answer's dust has settled
 REQUESTS, LOAD_SECONDS = 5000, 3.0
 
@@ -79,6 +80,8 @@ def subject_of(stack: str, outputs: dict[str, Any]) -> Subject:
 
 def measure(plan: Plan, subjects: list[Subject], writer: RunWriter, say: Callable[[str], None]) -> Tally:
     """Measure every subject. Ctrl-C leaves what was measured; a subject that does not answer is not asked again."""
+    for subject in subjects:
+        _fixed(subject, writer)
     turns = list(_turns(plan, subjects, random.Random(plan.seed)))
     started, tally = time.monotonic(), Tally()
     for done, (block, place, subject) in enumerate(turns, 1):
@@ -97,6 +100,25 @@ def measure(plan: Plan, subjects: list[Subject], writer: RunWriter, say: Callabl
             else "warming up"
         )
     return tally
+
+
+def _fixed(subject: Subject, writer: RunWriter) -> None:
+    """What a substrate takes before the first copy, once a run: memory, also by program, and CPU while it is idle."""
+    if not hasattr(subject.module, "fixed"):
+        return
+    start, before = time.monotonic(), subject.module.fixed()
+    if not before:
+        return
+    time.sleep(FIXED_SECONDS)
+    after, seconds = subject.module.fixed(), time.monotonic() - start
+    parts = sorted(before.keys() & after.keys())
+    used = sum(after[part][1] - before[part][1] for part in parts)
+    writer.add(
+        Sample("fixed_pss_bytes", sum(after[part][0] for part in parts), "B", {"stack": subject.stack})
+    )
+    writer.add(Sample("fixed_cpu_ratio", used / seconds, "1", {"stack": subject.stack}))
+    for part in parts:
+        writer.add(Sample("fixed_part_bytes", after[part][0], "B", {"stack": subject.stack, "part": part}))
 
 
 def _note_silence(
@@ -142,6 +164,19 @@ def _turn(plan: Plan, subject: Subject, block: int, number: int, writer: RunWrit
         subject.module.destroy(boot.copy)
         if not gone:
             keep("destroy_seconds", (time.monotonic_ns() - start) / 1e9, "s")
+    if load:
+        _cold(subject, keep, slot)
+
+
+def _cold(subject: Subject, keep: _Keep, slot: Slot) -> None:
+    """A boot with nothing at hand, where a substrate has such a thing: a pod whose node must pull the image first."""
+    definition = subject.module.cold(subject.definition) if hasattr(subject.module, "cold") else None
+    if definition is None:
+        return
+    nonce = secrets.token_hex(8)
+    boot: Boot = subject.module.boot(definition, slot, Request(subject.path, nonce, subject.echoes_nonce))
+    subject.module.destroy(boot.copy)
+    keep("boot_cold_image_seconds", boot.seconds, "s")
 
 
 class _Keep:
@@ -170,7 +205,8 @@ def _look(keep: _Keep, subject: Subject, boot: Boot, free_bytes: int) -> None:
     time.sleep(SETTLE_SECONDS)
     keep("memory_host_bytes", free_bytes - procfs.available_bytes(), "B")
     found = subject.module.footprint(boot.copy)
-    keep("memory_pss_bytes", found.pss_bytes, "B")
+    if found.pss_bytes is not None:
+        keep("memory_pss_bytes", found.pss_bytes, "B")
     if found.cgroup_bytes is not None:
         keep("memory_cgroup_bytes", found.cgroup_bytes, "B")
     if found.guest_bytes is not None:

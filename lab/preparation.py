@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from host.errors import HostError, Unavailable
-from lab import stacks
+from lab import cluster, stacks
 from lab.progress import say
 
 # By substrate. The artifact's images are pushed when it is built, so it needs the registry.
@@ -22,6 +22,7 @@ PARTS = {
     "namespaces": ("registry", "artifact"),
     "docker": ("docker", "registry", "artifact"),
     "vm": ("registry", "artifact", "libvirt", "guest"),
+    "kubernetes": ("registry", "artifact", "kubernetes"),
 }
 
 
@@ -31,7 +32,7 @@ def set_up(names: list[str], *, yes: bool) -> dict[str, HostError]:
     HostError when none of them can, or, with CI=true, when one of them cannot."""
     from host import parts
 
-    wanted = {name: PARTS[stacks.substrate_of(name)] for name in names}
+    wanted = {name: _parts_of(name) for name in names}
     failed: dict[str, HostError] = {}
     needed = [part for part in parts.KNOWN if any(part in of_stack for of_stack in wanted.values())]
     if error := _up(needed, yes=yes):
@@ -44,6 +45,12 @@ def set_up(names: list[str], *, yes: bool) -> dict[str, HostError]:
     for name, reason in missing.items():
         say(f"{name}: left out: {reason}")
     return missing
+
+
+def _parts_of(stack: str) -> tuple[str, ...]:
+    """The lab's own cluster is not needed where the user named another."""
+    parts = PARTS[stacks.substrate_of(stack)]
+    return tuple(part for part in parts if not (part == "kubernetes" and cluster.is_named()))
 
 
 def facts_of(error: HostError) -> dict[str, object]:

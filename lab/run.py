@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lab import accelerator, facts, gc, measure, preparation, results, stacks
+from lab import accelerator, cluster, facts, gc, measure, preparation, results, stacks
 from lab.errors import LabError
 from lab.progress import say
 from lab.results import RunWriter
@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Everything; 0 done, 1 something failed, 3 nothing could be measured."""
     names = stacks.chosen(options.stack, quick=options.quick)
     accelerator.check()
+    cluster.check()
     started = time.monotonic()
     missing = preparation.set_up(names, yes=options.yes)
     accelerator.check()  # once more, with what was missing before: QEMU, and the guest's own kernel
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 def measure_only(options: argparse.Namespace) -> int:
     """`vmlab measure`: what is up already."""
     accelerator.check()
+    cluster.check()
     names = stacks.chosen(options.stack) if options.stack else _running()
     plan = measure.Plan.of(quick=options.quick, seed=options.seed)
     writer = results.create(seed=plan.seed, quick=options.quick, host=facts.host())
@@ -105,6 +107,7 @@ def _measure(names: list[str], plan: measure.Plan, writer: RunWriter, *, require
         try:
             outputs = stacks.outputs(name)
             accelerator.refuse_another(name, outputs["conditions"])
+            cluster.refuse_another(name, outputs)
             subject = measure.subject_of(name, outputs)
             writer.set_stack(name, _facts(outputs, subject))
             image = subject.module.image_bytes(outputs["instance"])

@@ -15,6 +15,7 @@ MODULES = {
     "oci": "substrates.oci",
     "docker": "substrates.docker",
     "vm": "substrates.vm",
+    "kubernetes": "substrates.kubernetes",
 }
 
 

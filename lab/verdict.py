@@ -32,7 +32,8 @@ def verdict(rows: list[Row], substrates: Mapping[str, Substrate]) -> str:
     """The sentences for these rows."""
     booted = [row for row in rows if metric(substrates[row.label], "boot_seconds")["n"]]
     doubts = _doubts(rows, substrates)
-    claims = doubts or [_boots(booted, substrates), _before(booted, substrates), _memory(booted, substrates)]
+    sentences = (_boots, _before, _memory, _fixed)
+    claims = doubts or [sentence(booted, substrates) for sentence in sentences]
     emulated = not_comparable([row for row in rows if row.samples])
     return " ".join(sentence for sentence in [*claims, emulated, *_gaps(rows, substrates)] if sentence)
 
@@ -112,6 +113,19 @@ def _memory(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
         if parts and not any(row.of_run for row in booted)
         else ""
     )
+
+
+def _fixed(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
+    """What is there before the first copy, where that was counted: it is shared by all of them."""
+    parts = []
+    for row in booted:
+        memory = metric(substrates[row.label], "fixed_pss_bytes")["median"]
+        cpu = metric(substrates[row.label], "fixed_cpu_ratio")["median"]
+        if memory is not None and cpu is not None and not row.of_run:
+            parts.append(
+                f"what runs {_words(row)} takes {units.quantity(memory, 'B')} and {cpu:.1%} of a CPU"
+            )
+    return f"Without any copy {', '.join(parts)}." if parts else ""
 
 
 def _before(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:

@@ -3,6 +3,7 @@
 A substrate is a module with these functions, in this order:
 
     definition(instance)                     what a fresh copy is made from: the stack's own definition
+    cold(definition)                         the same with nothing of its bytes at hand, or None (optional)
     boot(definition, slot, request)          start a copy and wait for its first valid answer: a Boot
     footprint(copy)                          what a running copy takes: a Footprint
     limits(instance)                         what the stack's own instance is held to, read back
@@ -11,6 +12,7 @@ A substrate is a module with these functions, in this order:
     shut_down(copy)                          ask it to end by itself; whether it did (only where that is another thing)
     destroy(copy)                            take a copy away; done when it is gone
     remove_copies()                          copies that an interrupted run left; they hold on to things of the stack
+    fixed()                                  what it takes with no copy: PSS bytes and CPU seconds by program (optional)
     everything_labelled(), remove_labelled() whatever carries the lab's label here, with or without a state
 
 Milestones are CLOCK_MONOTONIC nanoseconds of the host. Their order is the same everywhere; a substrate leaves out those
@@ -96,7 +98,7 @@ class Boot:
 class Footprint:
     """What one running copy takes. None where it cannot be told."""
 
-    pss_bytes: int
+    pss_bytes: int | None  # None: another machine's process
     cgroup_bytes: int | None
     cpu_seconds: float
     disk_instance_bytes: int

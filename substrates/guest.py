@@ -12,9 +12,12 @@ from substrates.artifact import Artifact
 from substrates.errors import Unavailable
 
 INDEX = "guest.json"
-# What a boot need not do. loglevel 6 shows the kernel's first line and its complaints. The self-tests of the kernel's ciphers
-# took 0.22 s under emulation, rewriting its locks for one processor 0.14 s.
-COMMAND_LINE = "console=ttyS0 loglevel=6 panic=-1 tsc=reliable no_timer_check random.trust_cpu=on cryptomgr.notests noreplace-smp"
+# What a boot need not do. loglevel 6 shows the kernel's first line and its complaints. The self-tests of the kernel's
+# ciphers took 0.22 s under emulation, rewriting its locks for one processor 0.14 s.
+COMMAND_LINE = (
+    "console=ttyS0 loglevel=6 panic=-1 tsc=reliable no_timer_check random.trust_cpu=on cryptomgr.notests "
+    "noreplace-smp"
+)
 # On the older `pc`, routing interrupts by ACPI took 0.13 s a virtio device; acpi=noirq avoids that and takes MSI-X away.
 MACHINE = "q35"
 # systemd's own account of the boot is one of its messages.

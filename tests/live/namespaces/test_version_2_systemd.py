@@ -36,7 +36,10 @@ echo left $(ls /sys/fs/cgroup/vmlab | grep {elsewhere.NAME})
 echo the end
 """
 RUN = f"systemd.run=\"/bin/sh -c 'mount /dev/vdd /mnt && sh {AT}/go'\""
-ENDS = "systemd.unit=kernel-command-line.target systemd.run_success_action=poweroff-force systemd.run_failure_action=poweroff-force"
+ENDS = (
+    "systemd.unit=kernel-command-line.target systemd.run_success_action=poweroff-force "
+    "systemd.run_failure_action=poweroff-force"
+)
 
 
 @pytest.fixture

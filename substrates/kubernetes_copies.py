@@ -1,0 +1,64 @@
+"""The objects of a copy: the Deployment's pod template as a bare pod, and a Service that leads to it alone.
+
+A copy differs from the stack's pods in its name, its nonce, a fresh volume for its data, and that it ends when it is told to:
+no draining, and no second life after a crash.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+CORE = "/api/v1"
+LABEL, COPY = "vmlab.stack", "vmlab.copy"
+_OWN = ("NONCE", "DRAIN_SECONDS")
+
+
+@dataclass(frozen=True)
+class Address:
+    """How a client on this host reaches a Service."""
+
+    type: str  # ClusterIP, NodePort or LoadBalancer
+    node: str = ""  # a node's address, for NodePort
+
+    def url(self, service: dict[str, Any]) -> str:
+        """Where this Service is; "" while that is not known."""
+        port = service["spec"]["ports"][0]
+        if self.type == "NodePort":
+            return f"http://{self.node}:{port['nodePort']}"
+        if self.type == "LoadBalancer":
+            found = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+            host = found[0].get("ip") or found[0].get("hostname")
+            return f"http://{host}:{port['port']}" if host else ""
+        return f"http://{service['spec']['clusterIP']}:{port['port']}"
+
+
+def pod_of(template: dict[str, Any], name: str, nonce: str) -> dict[str, Any]:
+    """The pod of a copy."""
+    spec = copy.deepcopy(template["spec"])
+    spec["restartPolicy"] = "Never"
+    for volume in spec.get("volumes") or []:
+        if volume.pop("persistentVolumeClaim", None):
+            volume["emptyDir"] = {"sizeLimit": "64Mi"}
+    container = spec["containers"][0]
+    container.pop("lifecycle", None)
+    kept = [row for row in container.get("env") or [] if row["name"] not in _OWN]
+    container["env"] = [*kept, {"name": "NONCE", "value": nonce}, {"name": "DRAIN_SECONDS", "value": "0"}]
+    labels = {LABEL: f"boot.{name}", COPY: name}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
+
+
+def service_of(template: dict[str, Any], name: str, address: Address) -> dict[str, Any]:
+    """The Service of a copy, at the port at which the service listens."""
+    port = template["spec"]["containers"][0]["ports"][0]["containerPort"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "labels": {LABEL: f"boot.{name}", COPY: name}},
+        "spec": {
+            "type": address.type,
+            "selector": {COPY: name},
+            "ports": [{"port": port, "targetPort": port}],
+        },
+    }

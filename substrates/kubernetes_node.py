@@ -1,0 +1,137 @@
+"""What pods and the cluster take of this machine, by process and control group. Only where the cluster is on this machine.
+
+A pod's processes are those whose control group carries its uid, and its shim, which is outside. Left out: other nodes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from substrates import places, procfs
+
+
+def processes(uid: str) -> list[int]:
+    """The pids of a pod: its containers', the pause container's, and the shim's that is their parent."""
+    inside = [pid for pid in _pids() if _is_of(pid, uid)]
+    return inside + sorted({procfs.parent(pid) for pid in inside} - {*inside, 0, 1})
+
+
+def cgroup_bytes(uid: str) -> int | None:
+    """Memory of the pod's control group, the one above its containers', v2 or v1."""
+    for pid in processes(uid)[:1]:
+        for path in procfs.memory_cgroups(pid):
+            above = path.parents[1] / path.name
+            if above.exists():
+                return int(above.read_text())
+    return None
+
+
+def limits(container: str) -> dict[str, float | int | bool] | None:
+    """What a running container's control group holds it to; None when it does not run on this machine."""
+    found = next((pid for pid in _pids() if _is_of(pid, container)), None)
+    if found is None:
+        return None
+    folders = _folders(found)
+    memory = _number(folders.get("memory"), "memory.limit_in_bytes") or _number(folders.get(""), "memory.max")
+    quota, period = (
+        _number(folders.get("cpu"), "cpu.cfs_quota_us"),
+        _number(folders.get("cpu"), "cpu.cfs_period_us"),
+    )
+    if quota is None and folders.get("") and (folders[""] / "cpu.max").exists():
+        words = (folders[""] / "cpu.max").read_text().split()
+        quota, period = (int(words[0]) if words[0] != "max" else None), int(words[1])
+    cpus = quota / period if quota and period and quota > 0 else 0.0
+    return {"cpus": cpus, "memory_bytes": memory or 0, "enforced": bool(cpus and memory)}
+
+
+def written_bytes(uid: str) -> int:
+    """What a pod's containers wrote: to their own layers, and to `/data` where that is a volume of the pod's own."""
+    folders = set()
+    for pid in processes(uid):
+        for target, options in _mounts(pid):
+            if target == "/" and (upper := options.get("upperdir")):
+                folders.add(Path(upper))
+            elif target == "/data":
+                folders.add(Path("/proc", str(pid), "root", "data"))
+    return sum(map(_size, folders))
+
+
+def image_bytes(uid: str) -> int:
+    """The layers below the largest of a pod's containers, unpacked, as they lie on this machine; the pause image is not it."""
+    sizes = [0]
+    for pid in processes(uid):
+        lower = next((options.get("lowerdir", "") for target, options in _mounts(pid) if target == "/"), "")
+        sizes.append(sum(_size(Path(layer)) for layer in lower.split(":") if layer))
+    return max(sizes)
+
+
+def fixed() -> dict[str, tuple[int, float]]:
+    """What the node and the control plane take with no pod: PSS in bytes and CPU seconds so far, by program."""
+    try:
+        programs: list[dict[str, Any]] = json.loads((places.run() / "cluster" / "programs.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    found = {}
+    for row in programs:
+        process = procfs.find(int(row.get("pid") or 0))
+        if process is not None and process.start_ticks == row.get("start"):
+            found[str(row["name"])] = (procfs.pss_bytes(process.pid), procfs.cpu_seconds(process.pid))
+    return found
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in procfs.PROC.iterdir() if entry.name.isdigit()]
+
+
+def _is_of(pid: int, id_: str) -> bool:
+    """Whether its control group carries an id; the systemd driver writes its dashes as underscores."""
+    try:
+        text = (procfs.PROC / str(pid) / "cgroup").read_text()
+    except OSError:
+        return False
+    return id_ in text or id_.replace("-", "_") in text
+
+
+def _folders(pid: int) -> dict[str, Path]:
+    """The control group's folder by controller; "" is v2's."""
+    found = {}
+    for row in (procfs.PROC / str(pid) / "cgroup").read_text().splitlines():
+        _, controllers, path = row.split(":", 2)
+        for controller in controllers.split(","):
+            named = procfs.CGROUPS / controllers if controllers else procfs.CGROUPS
+            found[controller] = (named if named.exists() else procfs.CGROUPS / controller) / path.lstrip("/")
+    return found
+
+
+def _number(folder: Path | None, name: str) -> int | None:
+    try:
+        text = (folder / name).read_text().strip() if folder else ""
+    except OSError:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _mounts(pid: int) -> list[tuple[str, dict[str, str]]]:
+    """Where a process has what mounted: the target and the file system's options."""
+    try:
+        rows = (procfs.PROC / str(pid) / "mountinfo").read_text().splitlines()
+    except OSError:
+        return []
+    split = [row.split() for row in rows]
+    return [(row[4], dict(word.partition("=")[::2] for word in row[-1].split(","))) for row in split]
+
+
+def _size(folder: Path) -> int:
+    """Of all files below a folder, once each; what goes meanwhile counts nothing."""
+    total, seen = 0, set()
+    for path in folder.rglob("*"):
+        try:
+            found = path.lstat()
+        except OSError:
+            continue
+        if found.st_ino not in seen:
+            seen.add(found.st_ino)
+            total += found.st_blocks * 512
+    return total

@@ -1,0 +1,223 @@
+"""The Kubernetes substrate without a cluster: the objects of a copy, what a watch makes of what it sees, words of a cluster."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from substrates import folder, kubernetes_cluster, kubernetes_copies, kubernetes_node
+from substrates.errors import Refused, Unavailable
+from substrates.kubernetes_access import Choice
+from substrates.kubernetes_api import Api, ApiError
+from substrates.kubernetes_copies import Address
+from substrates.kubernetes_watch import Watch
+
+TEMPLATE: dict[str, Any] = {
+    "metadata": {"labels": {"app": "service"}, "annotations": {"vmlab.config-hash": "x"}},
+    "spec": {
+        "restartPolicy": "Always",
+        "serviceAccountName": "me",
+        "containers": [
+            {
+                "name": "service",
+                "ports": [{"containerPort": 8080}],
+                "lifecycle": {"preStop": {}},
+                "env": [{"name": "NONCE", "value": "old"}, {"name": "KEPT", "value": "1"}],
+            }
+        ],
+        "volumes": [
+            {"name": "data", "persistentVolumeClaim": {"claimName": "claim"}},
+            {"name": "tmp", "emptyDir": {}},
+        ],
+    },
+}
+
+
+class Faulty(http.server.BaseHTTPRequestHandler):
+    """An API server with a fault: no metrics API, or what a test puts into `answers`."""
+
+    answers: ClassVar[dict[str, tuple[int, list[object]]]] = {}
+
+    def do_GET(self) -> None:
+        status, lines = self.answers.get(self.path.partition("?")[0], (404, [{"message": "not found"}]))
+        body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Choice]:
+    """The faulty one, by its kubeconfig."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faulty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        Faulty.answers = {"/version": (200, [{"gitVersion": "v1.2.3"}])}
+        row = {"name": "x", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}
+        contexts = [{"name": "x", "context": {"cluster": "x"}}]
+        path = tmp_path / "kubeconfig"
+        path.write_text(json.dumps({"current-context": "x", "contexts": contexts, "clusters": [row]}))
+        yield Choice(path, ours=False)
+        server.shutdown()
+
+
+def test_pod_of_a_copy() -> None:
+    """The template, with its own nonce and data, without draining, a second life, or the Deployment's labels."""
+    pod = kubernetes_copies.pod_of(TEMPLATE, "vmlab-boot-1", "fresh")
+    container = pod["spec"]["containers"][0]
+
+    assert {row["name"]: row["value"] for row in container["env"]} == {
+        "KEPT": "1",
+        "NONCE": "fresh",
+        "DRAIN_SECONDS": "0",
+    }
+    assert pod["spec"]["volumes"][0] == {"name": "data", "emptyDir": {"sizeLimit": "64Mi"}}
+    assert pod["spec"]["restartPolicy"] == "Never"
+    assert pod["spec"]["serviceAccountName"] == "me"
+    assert "lifecycle" not in container
+    assert pod["metadata"]["labels"] == {"vmlab.stack": "boot.vmlab-boot-1", "vmlab.copy": "vmlab-boot-1"}
+    assert TEMPLATE["spec"]["restartPolicy"] == "Always", "the template itself is as it was"
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        (Address("ClusterIP"), "http://10.0.0.1:8080"),
+        (Address("NodePort", "192.0.2.7"), "http://192.0.2.7:31000"),
+        (Address("LoadBalancer"), "http://203.0.113.5:8080"),
+    ],
+)
+def test_address_of_a_service(address: Address, url: str) -> None:
+    """Each type of Service is reached in its own way."""
+    found = kubernetes_copies.service_of(TEMPLATE, "vmlab-boot-1", address)
+    assert found["spec"]["type"] == address.type
+    assert found["spec"]["selector"] == {"vmlab.copy": "vmlab-boot-1"}
+    found["spec"] |= {"clusterIP": "10.0.0.1", "ports": [{"port": 8080, "nodePort": 31000}]}
+    found["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}
+
+    assert address.url(found) == url
+
+
+def test_load_balancer_without_an_address() -> None:
+    """Its address is not known at once."""
+    assert (
+        Address("LoadBalancer").url({"spec": {"ports": [{"port": 80}]}, "status": {"loadBalancer": {}}}) == ""
+    )
+
+
+def test_cluster_without_metrics(cluster: Choice) -> None:
+    """The autoscaler is said to be off where the metrics API is not there, and on where it is only away for now."""
+    assert (
+        kubernetes_cluster.look(cluster).autoscaler == "off: the cluster has no metrics API (metrics.k8s.io)"
+    )
+    Faulty.answers[kubernetes_cluster.METRICS] = (503, [{"message": "not now"}])
+    assert kubernetes_cluster.look(cluster).autoscaler == "on"
+    assert kubernetes_cluster.look(cluster).said == "v1.2.3"
+
+
+def test_refusals_are_the_servers_words(cluster: Choice) -> None:
+    """A refusal has the status and the message; what is not there is None to `look`, and gone to `delete`."""
+    api = Api(cluster)
+    Faulty.answers["/x"] = (403, [{"message": "exceeded quota"}])
+
+    with pytest.raises(ApiError, match="exceeded quota") as raised:
+        api.get("/x")
+    assert raised.value.status == 403
+    assert api.look("/nothing") is None
+
+
+def test_nobody_answers(tmp_path: Path, cluster: Choice) -> None:
+    """A named cluster that is away is refused, the lab's own is unavailable; both say where."""
+    text = cluster.path.read_text()
+    (tmp_path / "other").write_text(text.replace(text.partition("127.0.0.1:")[2].partition('"')[0], "9"))
+
+    with pytest.raises(
+        Refused, match=r"points at http://127.0.0.1:9, which does not answer \(Connection refused\)"
+    ):
+        Api(Choice(tmp_path / "other", ours=False)).get("/version")
+    with pytest.raises(Unavailable) as raised:
+        Api(Choice(tmp_path / "other")).get("/version")
+    assert raised.value.fix == "vmlab host up kubernetes"
+
+
+def changes(*statuses: dict[str, Any]) -> list[dict[str, Any]]:
+    """A watch's lines about one pod."""
+    return [
+        {"type": "MODIFIED", "object": {"kind": "Pod", "spec": {"nodeName": "node"}, "status": status}}
+        for status in statuses
+    ]
+
+
+def test_watch(cluster: Choice) -> None:
+    """Each thing is stamped when it is first seen, by the pod and by its events; what was said is kept."""
+    ready = {"podIP": "10.0.0.9", "conditions": [{"type": "Ready", "status": "True"}]}
+    pulled = {"kind": "Event", "reason": "Pulled", "message": "Container image already present"}
+    listing: dict[str, Any] = {"metadata": {"resourceVersion": "7"}}
+    before = time.monotonic_ns()
+    Faulty.answers = {f"/api/v1/namespaces/n/{kind}": (200, [listing]) for kind in ("pods", "events")}
+
+    class Told(Watch):
+        """One whose two watches tell this."""
+
+        def _follow(self, path: str, selector: str, version: str) -> None:
+            events: list[dict[str, Any]] = [{"type": "ADDED", "object": pulled}]
+            lines = changes({}, ready) if path.endswith("pods") else events
+            for line in lines:
+                self._note(time.monotonic_ns(), line["type"], line["object"])
+
+    with Told(Api(cluster), "n", "pod", 1.0) as watch:
+        assert watch.until("ready", before + int(5e9))
+        assert watch.until("pulled", before + int(5e9))
+
+    assert before < watch.stamps_ns["scheduled"] <= watch.stamps_ns["ready"]
+    assert watch.said == ["Pulled: Container image already present"]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"waiting": {"reason": "ErrImagePull", "message": "no such image"}}, "ErrImagePull: no such image"),
+        ({"terminated": {"exitCode": 70}}, "the container ended with exit code 70"),
+    ],
+)
+def test_watch_gives_up(cluster: Choice, state: dict[str, Any], said: str) -> None:
+    """A pod that will never be ready is not waited for until the deadline."""
+    watch = Watch(Api(cluster), "n", "pod", 1.0)
+    watch._note(1, "MODIFIED", {"kind": "Pod", "status": {"containerStatuses": [{"state": state}]}})
+
+    assert not watch.until("ready", time.monotonic_ns() + int(60e9))
+    assert watch.trouble == said
+
+
+def test_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the service's user's alone, keeps its data when it is made again, and a name cannot lead out of its place."""
+    monkeypatch.setenv("VMLAB_HOME", str(tmp_path))
+    path = folder.make("vmlab-x")
+    (path / "visits").write_text("\n")
+
+    assert folder.make("vmlab-x") == path == folder.find("vmlab-x")
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert folder.names() == ["vmlab-x"]
+    assert (path / "visits").exists()
+    folder.remove("vmlab-x")
+    assert folder.find("vmlab-x") is None
+    with pytest.raises(Refused):
+        folder.make("../etc")
+
+
+def test_no_cluster_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no cluster of the lab's is up there is no fixed cost, rather than a zero."""
+    monkeypatch.setenv("VMLAB_HOME", str(tmp_path))
+
+    assert kubernetes_node.fixed() == {}
+    assert kubernetes_node.processes("no-such-uid") == []
