@@ -4,9 +4,10 @@ Copies are bare pods made from the Deployment's own template, in a namespace of 
 Service that was there before: `accepted` is when the API server has the pod, `sandboxed` when the kubelet says that it looks
 for the image, because the sandbox with its address is there by then. `ready` and the rest are a second account of the boot.
 
-What dominates, on the lab's own cluster (2 cores, 1.0 s in all): the sandbox, 0.4 s (scheduler, kubelet, pause container,
-CNI), and from listening to ready, 0.3 s: the kubelet looks at containers and asks them once a second. kube-proxy leads on
-within 50 ms. Left out: jobs, sidecars, other nodes' processes.
+What dominates, on the lab's own cluster (2 cores): the sandbox, 0.4 s (scheduler, kubelet, pause container, CNI), and from
+listening to ready, 0.3 or 1.3 s: the kubelet looks at containers and asks them once a second, and a service that does not
+listen yet at its first question waits for the second. So boots are 1.0 or 2.0 s. kube-proxy leads on within 50 ms.
+Left out: jobs, sidecars, other nodes' processes.
 """
 
 from __future__ import annotations

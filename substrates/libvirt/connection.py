@@ -28,10 +28,7 @@ def open() -> Any:  # noqa: A001 - called as connection.open()
     """The connection (a virConnect); Unavailable when there is no libvirt-python or no libvirtd.
 
     It is asked something small first (46 microseconds): a connection to a libvirtd that has ended still looks open."""
-    try:
-        import libvirt
-    except ImportError:
-        raise Unavailable("libvirt-python is not installed", FIX) from None
+    libvirt = _library()
     with _lock:
         found = _open.get(URI)
         if found is not None and _answers(found):
@@ -46,8 +43,17 @@ def open() -> Any:  # noqa: A001 - called as connection.open()
         return _open[URI]
 
 
+def _library() -> Any:
+    """libvirt-python; Unavailable where it is not installed, so that the rest of the lab works without it."""
+    try:
+        import libvirt
+    except ImportError:
+        raise Unavailable("libvirt-python is not installed", FIX) from None
+    return libvirt
+
+
 def _answers(connection: Any) -> bool:
-    import libvirt
+    libvirt = _library()
 
     try:
         connection.getLibVersion()
@@ -64,7 +70,7 @@ def close() -> None:
 
 
 def _close(connection: Any) -> None:
-    import libvirt
+    libvirt = _library()
 
     try:
         connection.close()
@@ -75,7 +81,7 @@ def _close(connection: Any) -> None:
 @contextmanager
 def asked(what: str) -> Iterator[None]:
     """What libvirt refuses inside becomes a SubstrateError that begins with `what`."""
-    import libvirt
+    libvirt = _library()
 
     try:
         yield
@@ -87,7 +93,7 @@ def asked(what: str) -> Iterator[None]:
 
 def found(look_up: Callable[[str], T], key: str) -> T | None:
     """What a look-up finds; None when libvirt says that there is no such thing."""
-    import libvirt
+    libvirt = _library()
 
     absent = {
         libvirt.VIR_ERR_NO_DOMAIN,
@@ -105,7 +111,7 @@ def found(look_up: Callable[[str], T], key: str) -> T | None:
 
 def unless_gone(action: Callable[..., object], *arguments: Any) -> bool:
     """Do something to a thing that may have gone meanwhile, or not run any more; whether it was done."""
-    import libvirt
+    libvirt = _library()
 
     gone = {
         libvirt.VIR_ERR_NO_DOMAIN,
