@@ -6,6 +6,7 @@ never a shell. Left out: whether a daemon is alive, which is host/daemon.py's.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -20,6 +21,13 @@ LINES_OF_FAILURE = 12
 
 # A child of this process stays a zombie until somebody asks for its exit code: `ended` does.
 _children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@atexit.register
+def _let_go() -> None:
+    """Daemons live on; without this Python warns of each when it ends."""
+    for child in _children.values():
+        child.returncode = child.returncode or 0
 
 
 def find(name: str) -> str | None:

@@ -17,9 +17,6 @@ from pathlib import Path
 
 from substrates.errors import SubstrateError
 
-# A Popen that is dropped while its child lives warns; who started the child reaps it by its pid.
-_children: dict[int, subprocess.Popen[bytes]] = {}
-
 
 def run(command: Sequence[str], *, timeout_seconds: float = 60.0, input_text: str | None = None) -> str:
     """The output of a command that ends; SubstrateError with its last lines when it fails."""
@@ -122,7 +119,9 @@ def launch(command: Sequence[str], *, environment: Mapping[str, str], directory:
             stderr=file,
             start_new_session=True,
         )
-    _children[child.pid] = child
+    child.returncode = (
+        0  # else it warns when it is dropped while its child lives; who started the child reaps it by its pid
+    )
     return child.pid
 
 

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from lab import stacks
+from substrates import places
+from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 
 
-def test_one_command_measures_every_kind(lab: Laboratory) -> None:
+@pytest.fixture
+def kubeconfig(lab: Laboratory) -> Path:
+    """This machine's own cluster, shown to the test's lab: a second one would want the same addresses."""
+    path = places.run() / "cluster" / "kubeconfig"
+    if not path.exists():
+        missing("no cluster is up; start it with: vmlab host up kubernetes")
+    (lab.home / "run").mkdir(exist_ok=True)
+    (lab.home / "run" / "cluster").symlink_to(path.parent)
+    return path
+
+
+def test_one_command_measures_every_kind(lab: Laboratory, kubeconfig: Path) -> None:
     """`vmlab run --quick` measures one stack of each kind; all ran the same bytes with the same limits, and each answered."""
-    done = lab.run("run", "--quick", "--json", VMLAB_BLOCKS="1")
+    done = lab.run("run", "--quick", "--json", VMLAB_BLOCKS="1", VMLAB_KUBECONFIG=str(kubeconfig))
     assert done.returncode == 0, done.stderr
     story = json.loads(done.stdout)["substrates"]
 
