@@ -67,7 +67,8 @@ class Laboratory:
         """Start a command; its standard error goes to the lab's log, because children keep it open after a kill."""
         with (self.home / "log").open("a") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "lab", *arguments],
+                # A suite that runs in the background has SIGINT ignored, and its children inherit that.
+                ["env", "--default-signal=INT", sys.executable, "-m", "lab", *arguments],
                 cwd=self.project,
                 env=self.environment(**more),
                 stdin=subprocess.DEVNULL,
