@@ -121,7 +121,7 @@ def _init(target: Path) -> bytes:
 
 def _initramfs(init: bytes, drivers: list[tuple[str, bytes]]) -> bytes:
     order = "".join(f"/modules/{name}.ko\n" for name, _ in drivers)
-    files = [directory(name) for name in ("dev", "modules", "root")]
+    files = [directory(name) for name in ("dev", "modules", "sysroot")]
     files += [
         character_device("dev/console", 5, 1),
         program("init", init),

@@ -318,11 +318,11 @@ static void enter_root(void) {
     static const char *const moved[] = {"/dev", "/proc", "/sys", "/run"};
     for (size_t i = 0; i < sizeof moved / sizeof *moved; i++) {
         char target[32];
-        snprintf(target, sizeof target, "/root%s", moved[i]);
+        snprintf(target, sizeof target, "/sysroot%s", moved[i]);
         must(mount(moved[i], target, NULL, MS_MOVE, NULL), "move", moved[i]);
     }
-    must(chdir("/root"), "enter", "/root");
-    must(mount(".", "/", NULL, MS_MOVE, NULL), "move", "/root");
+    must(chdir("/sysroot"), "enter", "/sysroot");
+    must(mount(".", "/", NULL, MS_MOVE, NULL), "move", "/sysroot");
     must(chroot("."), "change", "root");
     must(chdir("/"), "enter", "/");
 }
@@ -360,12 +360,12 @@ int main(int count, char **words) {
     read_config("/dev/vdc");
     set_network();
     write_run();
-    mount_on("/dev/vda", "/root", "ext4", full ? 0 : MS_RDONLY, NULL);
-    mount_on("/dev/vdb", "/root/data", "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    mount_on("/dev/vda", "/sysroot", "ext4", full ? 0 : MS_RDONLY, NULL);
+    mount_on("/dev/vdb", "/sysroot/data", "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     if (full)
         keep_listener();
     else
-        mount_on("tmpfs", "/root/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=16m");
+        mount_on("tmpfs", "/sysroot/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=16m");
     enter_root();
     if (full) {
         execl("/sbin/init", "/sbin/init", (char *)NULL);

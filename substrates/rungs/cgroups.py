@@ -11,6 +11,7 @@ import hashlib
 import os
 import signal
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,27 +33,27 @@ class Held:
     pids: int
 
 
-class Cgroups:
+class Cgroups(ABC):
     """What both versions can do, and what is the same in both: folders, members, and how they are removed."""
 
     def __init__(self, root: Path, base: str) -> None:
         self.root, self.base = root, base
 
+    @abstractmethod
     def bases(self) -> list[Path]:
         """The lab's own level, above the copies."""
-        raise NotImplementedError
 
+    @abstractmethod
     def opening(self, folder: Path) -> list[Setting]:
         """What to write when this folder was made, so that there can be groups with limits in it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settings(self, name: str, held: Held) -> list[Setting]:
         """What to write to hold a copy to this."""
-        raise NotImplementedError
 
+    @abstractmethod
     def extras(self, name: str, held: Held) -> list[Setting]:
         """What to write besides, where the file is there."""
-        raise NotImplementedError
 
     def entrances(self, name: str) -> list[Path]:
         """The files by which a new process is to move itself into the copy's groups."""
@@ -62,13 +63,13 @@ class Cgroups:
         """The folder whose group a new process is to be made in."""
         return None
 
+    @abstractmethod
     def held(self, name: str) -> Held:
         """What the kernel says it holds the copy to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def memory_file(self, name: str) -> Path:
         """Where the copy's use of memory is, in bytes."""
-        raise NotImplementedError
 
     def folders(self, name: str) -> list[Path]:
         """One below each base."""

@@ -6,6 +6,7 @@ root is changed only after everything is mounted below it, and privileges go las
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -99,7 +100,7 @@ def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 
-class Rung:
+class Rung(ABC):
     """One kernel feature."""
 
     name: ClassVar[str]
@@ -107,13 +108,13 @@ class Rung:
     privileged: ClassVar[bool] = True  # needs root, or the rung `user`
     root: ClassVar[bool] = False  # needs root in any case
 
+    @abstractmethod
     def describe(self) -> str:
         """What it gives, in a line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Add its calls to the plan; Unavailable where this kernel has no such thing."""
-        raise NotImplementedError
 
-    def undo(self, name: str) -> None:
+    def undo(self, name: str) -> None:  # noqa: B027 - most leave nothing
         """Take away what the copy of this name has left on the host; nothing when there is nothing."""

@@ -15,12 +15,19 @@ from docker import APIClient
 
 from engine.providers.docker.daemon import Daemon, RefusalError
 from tests.live import census
+from tests.live.lab import laboratory
 from tests.live.site import Site
 
 
 def missing(reason: str) -> None:
     """What a test needs is not here: that is a failure in CI and a skip elsewhere."""
     pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def swept() -> None:
+    """No lab of a session that was killed: its finalisers never ran."""
+    laboratory.sweep()
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,7 @@ class Laboratory:
         home = Path(tempfile.mkdtemp(prefix="vmlab-lab-"))
         home.chmod(0o755)
         (home / "tmp").mkdir()
+        (home / "owner").write_text(str(os.getpid()))
         (home / "cache").symlink_to(places.cache())
         return cls(home, project)
 
@@ -112,6 +113,23 @@ class Laboratory:
             except ProcessLookupError:
                 pass
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove the labs of sessions that were killed: the names of their pools follow from the stack, and are in our way."""
+    for home in Path(tempfile.gettempdir()).glob("vmlab-lab-*"):
+        lab = Laboratory(home, ROOT)
+        if not _has_owner(home):
+            lab.run("gc")
+            lab.remove()
+
+
+def _has_owner(home: Path) -> bool:
+    try:
+        os.kill(int((home / "owner").read_text()), 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return False
+    return True
 
 
 def take(docker: APIClient, lab: Laboratory) -> Census:
