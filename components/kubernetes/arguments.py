@@ -17,7 +17,7 @@ class ClusterArgs:
     """The cluster, and how the service sits in it."""
 
     cluster: Choice
-    cpu_request: float = 0.1
+    cpu_request: float
     image: str = ""  # the repository that has the image, where the lab's registry cannot be reached
     expose: str = "ClusterIP"
     node_address: str = ""
@@ -25,9 +25,9 @@ class ClusterArgs:
 
     @classmethod
     def from_config(cls, config: pulumi.Config, cpus: float) -> ClusterArgs:
-        """As configured. CPU is reserved less than it is limited: a whole one for each pod, and two cores would be full
-        with two replicas: no room for the autoscaler, a rolling update or a copy. Memory is reserved whole."""
-        request = positive_number("cpuRequest", config.get("cpuRequest") or "0.1")
+        """As configured. Where nothing is said, a pod's CPU is reserved as it is limited, as its memory always is: the
+        cluster then promises what the stack's limits say, and ends such a pod last."""
+        request = positive_number("cpuRequest", config.get("cpuRequest") or str(cpus))
         expose = config.get("expose") or "ClusterIP"
         if expose not in EXPOSURES:
             raise ValueError(f"expose must be one of {', '.join(EXPOSURES)}, not {expose!r}")

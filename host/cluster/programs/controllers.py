@@ -1,7 +1,9 @@
 """kube-controller-manager: started when the API server has its roles, without which it exits.
 
-With upstream's 20 calls a second it takes 4 s to make its own clients, and the first pods wait for it. The autoscaler
-looks every 5 s instead of 15, and believes a new pod's use of CPU after 10 s instead of 300, so that it can be watched.
+With upstream's 20 calls a second it takes 4 s to make its own clients, and the first pods wait for it. A volume and a claim
+made within milliseconds of one another do not know each other yet, and wait for the next look: 15 s with upstream's period
+(6 of 8 pairs), 1 or 2 s with ours. The autoscaler looks every 5 s instead of 15, and believes a new pod's use of CPU after
+10 s instead of 300, so that it can be watched.
 Left out: leader election, for there is one.
 """
 
@@ -36,6 +38,7 @@ def command() -> list[str]:
         "--horizontal-pod-autoscaler-sync-period=5s",
         "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
         "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
+        "--pvclaimbinder-sync-period=1s",
         "--kube-api-qps=200",
         "--kube-api-burst=400",
         "--profiling=false",

@@ -33,6 +33,14 @@ def test_same_outputs(stack: Stack) -> None:
     assert {"namespace", "boot_namespace", "deployment", "service", "kubeconfig"} <= set(found["instance"])
 
 
+def test_requests_equal_limits(stack: Stack) -> None:
+    """Each pod of the service is `Guaranteed`: what it may use is reserved for it."""
+    for found in stack.pods():
+        resources = found["spec"]["containers"][0]["resources"]
+        assert resources["requests"] == resources["limits"] == {"cpu": "250m", "memory": str(64 * 1024**2)}
+        assert found["status"]["qosClass"] == "Guaranteed"
+
+
 def test_second_up_changes_nothing(stack: Stack) -> None:
     """Nothing is to be done by a second `up`, although the autoscaler has set the number of replicas meanwhile."""
     before = stack.settled()

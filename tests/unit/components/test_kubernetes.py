@@ -24,7 +24,7 @@ from tests.unit.components import test_components as others
 
 loop = others.loop
 MEMORY = 128 * 1024**2
-OWN = ClusterArgs(Choice(Path("/kubeconfig")))
+OWN = ClusterArgs(Choice(Path("/kubeconfig")), cpu_request=0.5)
 
 
 class Cluster(others.Recorder):
@@ -101,7 +101,7 @@ def test_pod_is_restricted(recorder: Cluster) -> None:
     }
     memory = str(MEMORY)
     assert container["resources"] == {
-        "requests": {"cpu": "100m", "memory": memory},
+        "requests": {"cpu": "500m", "memory": memory},
         "limits": {"cpu": "1000m", "memory": memory},
     }
     assert container["image"] == "127.0.0.1:5000/vmlab/try@sha256:" + "1" * 64
@@ -180,3 +180,14 @@ def test_bad_settings(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str],
     with pytest.raises(ValueError, match=r".") as raised:
         ClusterArgs.from_config(config, 1.0)
     assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    ("settings", "reserved"), [({}, 0.25), ({"cpuRequest": "0.1"}, 0.1), ({"cpuRequest": "2"}, 0.25)]
+)
+def test_reserved(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], reserved: float) -> None:
+    """CPU is reserved as it is limited, or less where the stack says so, and never more."""
+    config = pulumi.Config("vmlab")
+    monkeypatch.setattr(config, "get", settings.get)
+
+    assert ClusterArgs.from_config(config, 0.25).cpu_request == reserved
