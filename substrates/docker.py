@@ -7,7 +7,7 @@ anonymous volume. A boot is what `docker run -d` does: create, then start. Left 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ KIND = "docker"
 LABEL = "vmlab.stack"
 COPIES = ("boot/",)  # how the label's value begins: boot/<copy>, or <project>/<stack>
 OURS = ("vmlab/", *COPIES)
+IMAGES = "127.0.0.1:5000/vmlab/"  # where host/artifact pushes
 
 
 @dataclass(frozen=True)
@@ -148,22 +149,23 @@ def destroy(copy: Handle) -> None:
 
 def remove_copies() -> None:
     """Remove the copies of a run that was interrupted; the stack's network cannot go while they are in it."""
-    _remove_all(COPIES)
+    _remove_all(_labelled(COPIES))
 
 
 def everything_labelled() -> list[str]:
-    """Containers, networks, volumes and images with the lab's label."""
-    return [f"{kind} {name}" for kind, name, _ in _labelled(OURS)]
+    """Containers, networks, volumes and images with the lab's label, and images of its artifacts that nobody uses."""
+    return [f"{kind} {name}" for kind, name, _ in [*_labelled(OURS), *_pulled()]]
 
 
 def remove_labelled() -> None:
     """Remove them, containers first, because the others are in use by them."""
-    _remove_all(OURS)
+    _remove_all(_labelled(OURS))
+    _remove_all(_pulled())
 
 
-def _remove_all(owners: tuple[str, ...]) -> None:
+def _remove_all(things: Iterable[tuple[str, str, Callable[[], object]]]) -> None:
     failed = []
-    for kind, name, remove in _labelled(owners):
+    for kind, name, remove in things:
         try:
             remove()
         except docker.errors.NotFound:
@@ -249,8 +251,21 @@ def _labelled(owners: tuple[str, ...]) -> Iterator[tuple[str, str, Callable[[], 
     for found in filter(ours, api.volumes(filters=labelled)["Volumes"] or []):
         yield "volume", found["Name"], partial(api.remove_volume, found["Name"], force=True)
     for found in filter(ours, api.images(filters=labelled)):
-        name = (found["RepoTags"] or found["RepoDigests"] or [found["Id"]])[0]
-        yield "image", name, partial(api.remove_image, found["Id"], force=True)
+        yield "image", _image_name(found), partial(api.remove_image, found["Id"], force=True)
+
+
+def _pulled() -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Images of the lab's artifacts that no container is made of: a ladder that was killed leaves them. They have no label,
+    because their bytes are everybody's; their name is our registry's."""
+    api = _api()
+    for found in api.images():
+        name = _image_name(found)
+        if name.startswith(IMAGES) and not api.containers(all=True, filters={"ancestor": found["Id"]}):
+            yield "image", name, partial(api.remove_image, found["Id"])
+
+
+def _image_name(found: dict[str, Any]) -> str:
+    return str((found["RepoTags"] or found["RepoDigests"] or [found["Id"]])[0])
 
 
 def _helpers(main: int, port: int) -> list[int]:

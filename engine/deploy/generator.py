@@ -205,7 +205,7 @@ class Generator:
                     raise
                 raise InputRefused(new.urn, str(error)) from None
         if failures:
-            raise InputRefused(new.urn, _refusal(new, failures))
+            raise InputRefused(new.urn, _refusal(failures))
         return checked
 
     # -- what differs
@@ -250,12 +250,11 @@ class Generator:
         return found
 
 
-def _refusal(new: Resource, failures: list[CheckFailure]) -> str:
-    lines = [
+def _refusal(failures: list[CheckFailure]) -> str:
+    return "; ".join(
         f"{failure.property}: {failure.reason}" if failure.property else failure.reason
         for failure in failures
-    ]
-    return f"{new.type} {urns.name_of(new.urn)!r}: " + "; ".join(lines)
+    )
 
 
 def _state(urn: str, goal: Goal) -> Resource:

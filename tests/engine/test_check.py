@@ -27,6 +27,6 @@ def test_refused_input(project: Project, fake: FakeProvider) -> None:
 
     run = project.program('Thing("ok")', 'Thing("bad", colour="red")').run("up", code=2)
 
-    assert "error: fake:index:Thing bad: fake:index:Thing 'bad': colour: things have no colour" in run.err
+    assert "error: fake:index:Thing bad: colour: things have no colour" in run.err
     assert fake.changed == []
     assert fake.things == {}

@@ -96,6 +96,19 @@ def test_interrupt_keeps_samples_and_leaves_nothing(lab: Laboratory) -> None:
     assert left == []
 
 
+def test_killed_ladder_is_swept(lab: Laboratory) -> None:
+    """After kill -9 in the middle, one `gc` finds what is left, images that were pulled for it too (the census of the lab)."""
+    started = lab.start("ladder", "--quick")
+    _await_samples(lab.home / "runs" / "ladder", 20)
+    started.kill()
+    started.wait(10)
+
+    swept = lab.run("gc")
+
+    assert swept.returncode == 0, swept.stderr
+    assert "docker: image 127.0.0.1:5000/vmlab/null" in swept.stdout
+
+
 def _await_samples(folder: Path, count: int) -> Path:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
