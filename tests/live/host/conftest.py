@@ -124,6 +124,7 @@ def sandbox() -> Iterator[Sandbox]:
         assert outer.stdout.readline() == "ready\n"
         first = _only_child(outer.pid)
         number = Path(f"/proc/{first}/ns/pid").stat().st_ino
+        _remove_pods(number)  # of a killed test whose number was given out again
         yield Sandbox(first)
     finally:
         containers = _containers(outer.pid)

@@ -69,7 +69,7 @@ def test_what_is_in_the_initramfs(tmp_path: Path) -> None:
     assert data == build._initramfs(b"\x7fELF", drivers)
     assert order == "/modules/virtio.ko\n/modules/virtio_blk.ko\n"
     assert set(listed.split()) == {
-        "dev", "dev/console", "init", "modules", "modules/order", "modules/virtio.ko", "modules/virtio_blk.ko", "root",
+        "dev", "dev/console", "init", "modules", "modules/order", "modules/virtio.ko", "modules/virtio_blk.ko", "sysroot",
     }  # fmt: skip
 
 
