@@ -6,6 +6,8 @@ import hashlib
 import os
 import platform
 import re
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +39,7 @@ def from_config(config: pulumi.Config) -> ServiceArgs:
         port=config.get_int("port") or 0,
         cpus=positive_number("cpus", config.get("cpus") or "1"),
         memory_bytes=size_bytes("memory", config.get("memory") or "512MiB"),
-        environment={str(k): str(v) for k, v in (config.get_object("environment") or {}).items()},
+        environment=settings(config.get_object("environment") or {}),
         secret=config.get_secret("secret"),
         replicas=config.get_int("replicas") or 1,
     )
@@ -47,6 +49,17 @@ def require_port(args: ServiceArgs) -> None:
     """ValueError where a substrate needs a port of this host and none is configured."""
     if not 0 < args.port < 65536:
         raise ValueError(f"port must be from 1 to 65535, not {args.port}; next: vmlab config set port 18080")
+
+
+def settings(named: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as texts of one line: a line's end in one would be another setting where they are a file of lines."""
+    found = {str(name): str(value) for name, value in named.items()}
+    for name, value in found.items():
+        if any(unicodedata.category(character) == "Cc" for character in name + value):
+            raise ValueError(
+                f"environment must not hold control characters such as a line's end: {name!r} does"
+            )
+    return found
 
 
 def size_bytes(key: str, text: str) -> int:

@@ -10,11 +10,11 @@ from typing import Any
 import pulumi
 
 from components.libvirt import Domain, Network, Pool, Volume
-from components.spec import ServiceArgs, conditions, object_name, probe
+from components.spec import ServiceArgs, conditions, object_name, probe, settings
 from substrates import accelerator, guest, places
 from substrates.contract import answer_seconds
 from substrates.libvirt import connection
-from substrates.vm import mac_of
+from substrates.vm import STOP_SECONDS, mac_of
 
 SUBSTRATE = "vm"
 LEAST_MEMORY_BYTES = 128 * 1024**2  # below it the guest's kernel runs out of memory while it boots
@@ -59,6 +59,7 @@ class VmService(pulumi.ComponentResource):
         connection.open()  # else each resource says for itself that there is no libvirtd
         gateway, address = _addresses(own.network)
         _refuse_little_memory(args)
+        settings(args.artifact.environment)  # a foreign service's own, for the same reason as the stack's
         super().__init__("vmlab:index:VmService", name, None, opts)
         network = self._network(name, gateway)
         disks = self._disks(name, args, own, address)
@@ -140,6 +141,7 @@ def _machine(args: ServiceArgs, own: GuestArgs, kernel: guest.Kernel, name: str)
         "kernel": str(kernel.image),
         "initrd": str(kernel.initramfs),
         "cmdline": _command_line(own.variant),
+        "stop_seconds": STOP_SECONDS,
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ OURS = ("vmlab/", *COPIES)
 FIRST_COPY, MOST_COPIES = 10, 50  # addresses in the network: .1 is the bridge, .2 the stack's own guest
 CONSOLE_LINES = 20
 REPORT_SECONDS = 3.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 15.0  # a guest gives its service 10 (host/guest), and then ends by itself
 
 
 @dataclass(frozen=True)
@@ -76,29 +77,16 @@ def definition(instance: dict[str, Any]) -> Definition:
 def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     """Make the disk layer, define, start. `accepted` is when libvirt has the domain, `sandboxed` when QEMU runs.
 
-    Nobody asks the guest before it says `listening`: under emulation each refused connection is time of its one CPU."""
+    Nobody asks the guest before it says `listening`: under emulation each refused connection is time of its one CPU.
+    A copy that does not come to an answer is taken away, whatever the reason."""
     copy, spec, files = _copy_of(definition, slot, request)
     destroy(copy)  # what an interrupted run left
-    copy.folder.mkdir(parents=True)
-    copy.folder.chmod(0o711)
-    _know_neighbour(copy, spec.interfaces[0].mac)
-    with Watch(Path(spec.console)) as watch:
-        stamps = {"requested": time.monotonic_ns()}
-        vm_disks.make(definition.spec.disks[0].backing, spec.disks, files)
-        domains.create(spec, running=False)
-        stamps["accepted"] = time.monotonic_ns()
-        error = _start(copy.name)
-        stamps["sandboxed"] = time.monotonic_ns()
-        deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
-        answer = watch.first_answer(f"{copy.url}{request.path}", deadline, request.expected)
-        if answer is not None and request.echoed:
-            watch.catch_up()
-        stamps |= watch.stamps_ns
-    if answer is None:
-        said = [*watch.lines()[-CONSOLE_LINES:], *error]
-        destroy(copy)
-        raise NeverAnswered(slot.name, max(stamps, key=MILESTONES.index), request.seconds, said)
-    return Boot(copy, {**stamps, "answered": answer.at_ns}, url=copy.url, checks_seconds=watch.account())
+    try:
+        return _first_answer(definition, copy, spec, files, request)
+    except BaseException:  # Ctrl-C too: nobody else knows of this copy yet
+        with suppress(SubstrateError):  # the first error says more
+            destroy(copy)
+        raise
 
 
 def footprint(copy: Handle) -> Footprint:
@@ -210,6 +198,44 @@ def _copy_of(
     environment = f"{definition.files.get('environment', '')}NONCE={request.nonce}\n"
     own = {"address": f"{copy.address}/{length}\n", "hostname": f"{copy.name}\n", "environment": environment}
     return copy, spec, {**definition.files, **own}
+
+
+def _first_answer(
+    definition: Definition, copy: Handle, spec: DomainSpec, files: dict[str, str], request: Request
+) -> Boot:
+    """The boot itself; NeverAnswered when the time is up, and as soon as QEMU has ended."""
+    _make_folder(copy.folder)
+    _know_neighbour(copy, spec.interfaces[0].mac)
+    with Watch(Path(spec.console)) as watch:
+        stamps = {"requested": time.monotonic_ns()}
+        vm_disks.make(definition.spec.disks[0].backing, spec.disks, files)
+        domains.create(spec, running=False)
+        stamps["accepted"] = time.monotonic_ns()
+        error = _start(copy.name)
+        stamps["sandboxed"] = time.monotonic_ns()
+        deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
+        url = f"{copy.url}{request.path}"
+        answer = watch.first_answer(url, deadline, request.expected, lambda: _runs(copy.name))
+        if answer is not None and request.echoed:
+            watch.catch_up()
+        stamps |= watch.stamps_ns
+    if answer is None:
+        said = [*watch.lines()[-CONSOLE_LINES:], *error]
+        raise NeverAnswered(copy.name, max(stamps, key=MILESTONES.index), request.seconds, said)
+    return Boot(copy, {**stamps, "answered": answer.at_ns}, url=copy.url, checks_seconds=watch.account())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make it. QEMU's user can pass through all that was made for it, whatever the umask."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True)
+    for path in made:
+        path.chmod(0o711)
+
+
+def _runs(name: str) -> bool:
+    found = domains.find(name)
+    return found is not None and found.running
 
 
 def _start(name: str) -> list[str]:

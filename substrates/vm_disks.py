@@ -15,13 +15,14 @@ from substrates.run import run
 
 
 def make(base: str, disks: Sequence[DiskSpec], files: Mapping[str, str]) -> None:
-    """A layer above `base`, an empty data disk, and the configuration, which only root and QEMU's user may read."""
+    """A layer above `base`, an empty data disk, and the configuration, which only root and QEMU's user may open."""
     layer, data, config = (disk.path for disk in disks)
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, layer])
     run(["cp", "--sparse=always", "--no-preserve=mode", str(guest.empty_disk()), data])
     with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content.archive(files))
     for path in (layer, data, config):  # libvirt leaves owners as they are: see `description.domain`
+        Path(path).chmod(0o600)
         os.chown(path, *connection.qemu_user())
 
 

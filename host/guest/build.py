@@ -78,7 +78,7 @@ def is_built() -> bool:
 
 def recipe() -> str:
     """The code that makes kernels and disks; what it makes changes when it does."""
-    code = [*sorted(Path(__file__).parent.glob("*.py")), INIT]
+    code = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".c", ".h"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:16]
 
 

@@ -43,6 +43,8 @@ Description=vmlab: the power button
 ExecStart=/run/vmlab/guest power
 """
 _JOURNAL = "[Journal]\nStorage=volatile\n"
+# Debian's 90 s are longer than whoever pressed the button waits: a deaf service would take the whole guest down with it.
+_PATIENCE = "[Manager]\nDefaultTimeoutStopSec=10s\n"
 
 
 def build(artifact: Mapping[str, Any], folder: Path) -> dict[str, str]:
@@ -92,9 +94,10 @@ def trim(tree: Path) -> None:
     wants = units / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     (wants / "vmlab-power.service").symlink_to("../vmlab-power.service")
-    journal = tree / "etc/systemd/journald.conf.d"
-    journal.mkdir(parents=True, exist_ok=True)
-    (journal / "vmlab.conf").write_text(_JOURNAL)
+    for name, text in (("journald", _JOURNAL), ("system", _PATIENCE)):
+        folder = tree / f"etc/systemd/{name}.conf.d"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "vmlab.conf").write_text(text)
 
 
 def _format(image: Path, size_bytes: int, options: list[str]) -> None:

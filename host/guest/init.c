@@ -18,7 +18,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,34 +31,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "fail.h"
 
 enum { USER = 65532, RESTARTS = 5, CONFIG_BYTES = 1 << 18, DEVICE_MS = 5000, STOP_SECONDS = 10, BLOCK = 512 };
 
 static char config[CONFIG_BYTES];
-
-static void say(const char *format, ...) {
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (length > 0 && write(1, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1) < 0)
-        return; /* no console: nobody to tell */
-}
-
-/* Ends the guest: a VM that cannot boot must not sit there until a deadline. */
-static void fail(const char *what, const char *thing) {
-    say("vmlab-guest error: %s %s: %s\n", what, thing, strerror(errno));
-    sync();
-    reboot(RB_POWER_OFF);
-    _exit(1);
-}
-
-static void must(int result, const char *what, const char *thing) {
-    if (result < 0)
-        fail(what, thing);
-}
 
 static void mount_on(const char *source, const char *target, const char *type, unsigned long flags, const char *data) {
     mkdir(target, 0755);
@@ -98,6 +78,12 @@ static void read_config(const char *device) {
     ssize_t done = 0, got;
     while (done < CONFIG_BYTES - 1 && (got = read(file, config + done, (size_t)(CONFIG_BYTES - 1 - done))) > 0)
         done += got;
+    must((int)got, "read", device);
+    char more;
+    if (read(file, &more, 1) > 0) { /* cut, it would be another configuration than the stack's */
+        errno = EFBIG;
+        fail("read", device);
+    }
     close(file);
 }
 
@@ -132,6 +118,22 @@ static void write_file(const char *path, const char *content, size_t size, mode_
     close(file);
 }
 
+/* The environment for systemd's EnvironmentFile: each value between quotes, so that it arrives byte for byte. */
+static char *quoted(const char *lines, size_t size, size_t *length) {
+    char *made = malloc(2 * size + 1), *to = made;
+    for (size_t at = 0, in_value = 0; at < size; at++) {
+        char byte = lines[at];
+        if (in_value && strchr("\n\"\\`$", byte))
+            *to++ = byte == '\n' ? '"' : '\\';
+        *to++ = byte;
+        if (!in_value && byte == '=')
+            *to++ = '"';
+        in_value = byte != '\n' && (in_value || byte == '=');
+    }
+    *length = (size_t)(to - made);
+    return made;
+}
+
 /* What the service is told lands in /run, which is memory. */
 static void write_run(void) {
     size_t size;
@@ -139,7 +141,8 @@ static void write_run(void) {
     mkdir("/run/vmlab", 0755);
     mkdir("/run/secrets", 0755);
     char *environment = member("environment", &size);
-    write_file("/run/vmlab/service.env", environment ? environment : "", size, 0600, 0);
+    environment = quoted(environment, size, &size);
+    write_file("/run/vmlab/service.env", environment, size, 0600, 0);
     char *secret = member("secret", &size);
     if (secret)
         write_file("/run/secrets/service", secret, size, 0400, USER);
@@ -234,9 +237,9 @@ static int pressed(int link) {
 /* -- slim: the service is the only child */
 
 static char **lines(char *content) {
-    char **found = calloc(256, sizeof *found);
+    char **found = calloc(strlen(content) + 2, sizeof *found); /* more than there can be lines: none is left out */
     int count = 0;
-    for (char *line = strtok(content, "\n"); line && count < 255; line = strtok(NULL, "\n"))
+    for (char *line = strtok(content, "\n"); line; line = strtok(NULL, "\n"))
         found[count++] = line;
     return found;
 }
@@ -284,6 +287,19 @@ static int reap(pid_t service) {
     return found;
 }
 
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* How long to sleep: for ever before the button was pressed, then for what is left until the deadline. The host presses
+ * again each second, which must not begin the wait anew. */
+static int rest_ms(int64_t deadline) {
+    int64_t left = deadline - now_ms();
+    return !deadline ? -1 : left > 0 ? (int)left : 0;
+}
+
 static void supervise(void) {
     char **command = lines(text("command")), **environment = lines(text("environment"));
     sigset_t child_ended;
@@ -293,19 +309,24 @@ static void supervise(void) {
     pid_t service = start_service(command, environment);
     struct pollfd events[] = {{.fd = power_button(), .events = POLLIN},
                               {.fd = signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN}};
-    for (int restarts = 0, stopping = 0;;) {
-        int woken = poll(events, 2, stopping ? STOP_SECONDS * 1000 : -1);
-        if (stopping && woken == 0)
+    int64_t deadline = 0; /* of a clean end; 0 until the button is pressed */
+    for (int restarts = 0;;) {
+        poll(events, 2, rest_ms(deadline));
+        if (rest_ms(deadline) == 0) {
             kill(-1, SIGKILL);
-        if (pressed(events[0].fd) && !stopping++)
+            deadline = now_ms() + 1000; /* for what was started meanwhile */
+        }
+        if (pressed(events[0].fd) && !deadline) {
+            deadline = now_ms() + STOP_SECONDS * 1000;
             kill(service, SIGTERM);
+        }
         struct signalfd_siginfo seen;
         while (read(events[1].fd, &seen, sizeof seen) > 0)
             continue;
         int status = reap(service);
         if (status < 0)
             continue;
-        if (stopping || status == 0 || restarts++ == RESTARTS)
+        if (deadline || status == 0 || restarts++ == RESTARTS)
             power_off();
         say("vmlab-guest service ended with status %d, started again\n", status);
         service = start_service(command, environment);

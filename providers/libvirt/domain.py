@@ -29,7 +29,8 @@ from substrates.errors import SubstrateError
 from substrates.libvirt import domains, ready
 from substrates.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, domain
 
-LEAST_BYTES = 64 * 1024**2
+MIB = 1024**2
+LEAST_BYTES = 64 * MIB
 DISK = {
     "path": Input(text),
     "format": Input(one_of(*domain.FORMATS), "raw"),
@@ -141,8 +142,13 @@ def _look(props: Props) -> None:
             "memory_bytes",
             f"no guest boots with {spec.memory_bytes} bytes; give it {LEAST_BYTES} (64 MiB) or more",
         )
-    if spec.memory_bytes % 1024 or spec.max_memory_bytes < spec.memory_bytes:
-        raise Wrong("memory_bytes", "it must be whole KiB and not above max_memory_bytes")
+    for key in ("memory_bytes", "max_memory_bytes"):
+        if (given := getattr(spec, key)) % MIB:
+            raise Wrong(
+                key, f"it must be whole MiB ({MIB} bytes), because libvirt rounds to them; not {given}"
+            )
+    if spec.max_memory_bytes < spec.memory_bytes:
+        raise Wrong("memory_bytes", "it must not be above max_memory_bytes")
     if not 1 <= spec.vcpus <= spec.max_vcpus:
         raise Wrong("vcpus", "it must be 1 or more and not above max_vcpus")
     if not 0 < spec.cpus <= spec.vcpus:

@@ -45,9 +45,9 @@ def chosen(word: str | None = None) -> str:
 def proven(kernel: Path, choice: str | None = None, *, again: bool = False) -> Accelerator:
     """What guests with this kernel file (bzImage or ELF) run on.
 
-    `tcg` is taken without a look, `auto` is KVM where a guest was seen to run, else TCG; `kvm` where it is not usable is
-    Refused with the reason. `again`, and whoever asks for KVM, does not believe a cached verdict against it: the machine may
-    have been mended.
+    `tcg` is taken without a look. `auto` is KVM where a guest was seen to run and libvirt's user may use it, else TCG.
+    `kvm` where it is not usable is Refused with the reason. `again`, and whoever asks for KVM, does not believe a cached
+    verdict against it: the machine may have been mended.
     """
     word = chosen(choice)
     if word == "tcg":
@@ -78,20 +78,20 @@ def _verdict(kernel: Path, *, again: bool) -> Accelerator:
         return Accelerator("tcg", obstacle)
     key = prove.key(kernel)
     if cached := _read(key, again=again):
-        return _noted(cached)
+        return _for_libvirt(cached)
     seconds, failure = prove.attempt(kernel)
     if failure:
         found = Accelerator("tcg", failure)
     else:
         found = Accelerator("kvm", f"a guest reached its first line under KVM in {seconds:.2g} s")
     _write(key, found)
-    return _noted(found)
+    return _for_libvirt(found)
 
 
-def _noted(found: Accelerator) -> Accelerator:
-    """What has no part in the proof, which ran as this user, and stops libvirt's guests all the same."""
+def _for_libvirt(found: Accelerator) -> Accelerator:
+    """TCG where libvirt's guests are shut out of what was proven as this user. Never cached: a chmod mends it."""
     note = prove.excluded_user() if found.name == "kvm" else ""
-    return Accelerator(found.name, f"{found.reason}; but {note}") if note else found
+    return Accelerator("tcg", f"a guest runs under KVM here, but {note}") if note else found
 
 
 def _path() -> Path:

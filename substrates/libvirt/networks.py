@@ -84,7 +84,9 @@ def update(spec: NetworkSpec) -> Found:
 
 
 def remove(name: str, stack: str) -> None:
-    """Stop it and take it away; somebody else's stays."""
+    """Stop it and take it away; somebody else's stays, also when no stack is named: no label reads as "" too."""
+    if not stack:
+        return
     there, handle = find(name), _handle(name)
     if there is not None and there.spec.stack != stack:
         return

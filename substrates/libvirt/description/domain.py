@@ -49,7 +49,7 @@ class InterfaceSpec:
 
 @dataclass(frozen=True)
 class DomainSpec:
-    """All that a domain is made from. Memory in bytes, whole KiB; 0 and "" stand for "as usual"."""
+    """All that a domain is made from. Memory in bytes, whole MiB; 0 and "" stand for "as usual"."""
 
     name: str
     stack: str

@@ -57,7 +57,9 @@ def add(parent: Element, tag: str, words: str | None = None, **attributes: str) 
 
 
 def label(parent: Element, stack: str) -> None:
-    """Our label: which stack it belongs to."""
+    """Our label: which stack it belongs to. Without a name it would be taken for somebody else's thing."""
+    if not stack:
+        raise Refused("what libvirt has of ours needs the name of its stack, which is empty")
     SubElement(add(parent, "metadata"), LABEL, {"stack": text("the stack's name", stack)})
 
 

@@ -161,7 +161,8 @@ def test_memory_of_a_guest_without_a_balloon_driver(world: World) -> None:
     assert failed.code == 1
     assert "virtio_balloon" in failed.err + failed.out
     world.engine("refresh").good()
-    outputs = next(r["outputs"] for r in world.state()["resources"] if r["urn"].endswith("::vm"))
+    outputs = world.outputs("vm")
+    assert outputs is not None
     assert outputs["memory_bytes"] == int(world.xml().findtext("currentMemory") or 0) * 1024
     world.engine("destroy", "--skip-preview").good()
 
@@ -203,12 +204,53 @@ def test_power_and_autostart(world: World) -> None:
     world.engine("destroy", "--skip-preview").good()
 
 
+def test_accelerator_of_a_guest_that_is_shut_off(world: World) -> None:
+    """Another accelerator is another guest, of libvirt's type for it and with its best processor."""
+    if "<domain type='kvm'/>" not in connection.open().getCapabilities():
+        pytest.skip("this libvirt lets nobody define a guest for KVM")
+    world.ask(vm=world.domain(running=False))
+    world.up()
+    before = world.xml()
+    assert (before.get("type"), shown(world, "cpu@mode")) == ("qemu", "maximum")
+
+    world.change("vm", accelerator="kvm")
+    assert world.up().get("replace") == 1
+
+    assert (world.xml().get("type"), shown(world, "cpu@mode")) == ("kvm", "host-passthrough")
+    assert world.xml().findtext("uuid") != before.findtext("uuid")
+    world.engine("preview", "--expect-no-changes").good()
+    world.engine("destroy", "--skip-preview").good()
+
+
+def test_stack_of_a_guest(world: World) -> None:
+    """Another stack's name on the same guest is refused, and the guest stays; under another name it is that stack's."""
+    world.ask(vm=world.domain(running=False))
+    world.up()
+    world.change("vm", stack=f"{world.label}/b")
+
+    failed = world.engine("up", "--skip-preview")
+
+    assert failed.code == 2
+    assert f"belongs to the stack {world.label}" in failed.err + failed.out
+    stays = domains.find(world.name("vm"))
+    assert stays is not None
+    assert stays.spec.stack == world.label
+    world.change("vm", name=world.name("other"))
+    assert world.up().get("replace") == 1
+    assert domains.find(world.name("vm")) is None
+    other = domains.find(world.name("other"))
+    assert other is not None
+    assert other.spec.stack == f"{world.label}/b"
+    world.engine("preview", "--expect-no-changes").good()
+    world.engine("destroy", "--skip-preview").good()
+
+
 def test_kernel_name_and_initramfs(world: World) -> None:
     """Another kernel file, initramfs or name is another guest."""
     world.ask(vm=world.domain())
     world.up()
     copy = world.files / "kernel"
-    copy.write_bytes(guest.kernel().read_bytes())  # type: ignore[union-attr]
+    copy.write_bytes(guest.kernel().read_bytes())
     for key, value, where in (
         ("kernel", str(copy), "os/kernel"),
         ("initrd", world.domain(*guest.POWER)[1]["initrd"], "os/initrd"),

@@ -98,6 +98,54 @@ def test_mid_create_then_destroy(world: World, port: int) -> None:
     assert domains.find(world.name("vm")) is None
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["there", "lost"])
+def test_mid_create_then_refresh(world: World, port: int, answering: Any, lost: bool) -> None:
+    """Refresh says of an interrupted create what is true: the guest runs and never answered, or there is none."""
+    kill_in_mid_create(world, port)
+    there = domains.find(world.name("vm"))
+    assert there is not None
+    if lost:
+        domains.remove(world.name("vm"), world.label)
+
+    world.engine("refresh").good()
+
+    assert world.pending() == []
+    said = world.outputs("vm")
+    if lost:
+        assert said is None
+    else:
+        assert said is not None
+        assert (said["uuid"], said["running"], said["answered"]) == (there.spec.uuid, True, False)
+    answering()
+    world.up()
+    after = domains.find(world.name("vm"))
+    assert after is not None
+    assert (after.spec.uuid == there.spec.uuid) is not lost
+    world.engine("preview", "--expect-no-changes").good()
+    world.engine("destroy", "--skip-preview").good()
+
+
+def test_refresh_without_libvirtd(world: World) -> None:
+    """Where nobody answers, refresh fails and forgets nothing: the state is the one before, and no change is counted."""
+    everything(world)
+    world.change("vm", stop_seconds=0)
+    world.up()
+    before = world.state()
+
+    with world.cut_off():
+        failed = world.engine("refresh", "--json")
+
+    assert failed.code == 1, failed.out + failed.err
+    assert "libvirtd does not answer" in failed.out + failed.err
+    assert failed.changes.get("delete", 0) == 0
+    after = world.state()
+    assert after["resources"] == before["resources"]
+    assert after.get("pending_operations", []) == before.get("pending_operations", [])
+    assert running(world)
+    world.engine("preview", "--expect-no-changes").good()
+    world.engine("destroy", "--skip-preview").good()
+
+
 def test_defined_and_not_started(world: World, port: int, answering: Any) -> None:
     """A guest that was defined and not yet started when the engine was killed is started by the next up."""
     kill_in_mid_create(world, port)

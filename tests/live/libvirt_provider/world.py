@@ -11,6 +11,8 @@ import shutil
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +111,26 @@ class World(Site):
         """Up without its preview; what changed."""
         return self.engine("up", "--skip-preview", "--json").good().changes
 
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Nobody answers the program where it looks for libvirtd."""
+        package = self.project / "substrates"
+        package.unlink()
+        shutil.copytree(ROOT / "substrates", package)
+        file = package / "libvirt" / "connection.py"
+        text = file.read_text()
+        file.write_text(text.replace('"qemu:///system"', '"qemu+unix:///system?socket=/no/such/socket"'))
+        assert file.read_text() != text
+        yield
+        shutil.rmtree(package)
+        package.symlink_to(ROOT / "substrates")
+
     # -- what is there
+
+    def outputs(self, thing: str) -> dict[str, Any] | None:
+        """What the state has of a thing; None when it has none."""
+        found = (r["outputs"] for r in self.state()["resources"] if r["urn"].endswith(f"::{thing}"))
+        return next(found, None)
 
     def xml(self, part: str = "vm") -> ElementTree.Element:
         """What libvirt says about a thing: its live XML while it runs."""

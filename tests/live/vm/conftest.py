@@ -72,6 +72,12 @@ def full(lab: Laboratory) -> Iterator[str]:
     yield from _up(lab, "vm")
 
 
+@pytest.fixture(params=["slim", "full"])
+def either(request: pytest.FixtureRequest) -> str:
+    """A test for both stacks, each up."""
+    return str(request.getfixturevalue(request.param))
+
+
 def _up(lab: Laboratory, stack: str) -> Iterator[str]:
     machine.good(lab.run("up", stack, "--skip-preview"))
     yield stack

@@ -60,6 +60,20 @@ def test_little_memory(nothing: Laboratory) -> None:
     refused(nothing.run("up", STACK), "memory must be at least", "MiB")
 
 
+@pytest.mark.parametrize("stack", ["vm-slim", "vm"])
+def test_least_memory(nothing: Laboratory, stack: str) -> None:
+    """One MiB less than the least is refused; with the least the guest boots and answers."""
+    machine.configure(nothing, stack, memory="127MiB")
+    refused(nothing.run("up", stack), "memory must be at least 128 MiB")
+
+    machine.configure(nothing, stack, memory="128MiB")
+    machine.good(nothing.run("up", stack, "--skip-preview"))
+    said = machine.answer(machine.outputs(nothing, stack)["url"])
+    machine.good(nothing.run("destroy", stack, "--skip-preview"))
+
+    assert said["host"] == stack
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
@@ -67,11 +81,12 @@ def test_little_memory(nothing: Laboratory) -> None:
         ("network", "198.18.1.64/30", ["network", "62 addresses"]),
         ("variant", "tiny", ["variant", "full or slim", "tiny"]),
         ("kernel", "mine", ["kernel", "default or other", "mine"]),
+        ("environment", '{"COLOUR": "blue\\nPORT=1"}', ["environment", "control characters", "COLOUR"]),
     ],
-    ids=["address", "room", "variant", "kernel"],
+    ids=["address", "room", "variant", "kernel", "line"],
 )
 def test_wrong_words(nothing: Laboratory, key: str, value: str, words: list[str]) -> None:
-    """A network, variant or kernel that cannot be is refused with its key and its value."""
+    """A network, variant, kernel or setting that cannot be is refused with its key and what is wrong."""
     machine.configure(nothing, STACK, **{key: value})
 
     refused(nothing.run("up", STACK), *words)

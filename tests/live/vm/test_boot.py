@@ -22,6 +22,8 @@ BOOTS = 30
 # seen once: 4.6 s by its account, 4.9 by ours from the first byte on the console on.
 ACCOUNT_SECONDS, ACCOUNT_SHARE = 0.5, 0.15
 DEAF = "import _signal; _signal.signal(15, _signal.SIG_IGN); _signal.signal = lambda *_: None; exec(open({program!r}).read())"
+HELD_BYTES = 64 * 1024**2
+REPORT_SECONDS = 1.0  # a guest tells of its memory each second
 MUTE = "print('I wait', flush=True); import time; time.sleep(99)"
 
 
@@ -70,21 +72,40 @@ def test_copies_are_fresh(lab: Laboratory, slim: str) -> None:
     assert [name for name, _ in domains.labelled(vm.COPIES)] == []
 
 
-def test_footprint(lab: Laboratory, slim: str) -> None:
-    """Memory, disk and time of a copy are QEMU's own: more than the guest uses, less than the machine has."""
-    found = boot(vm.definition(outputs(lab, slim)["instance"]), 3)
+def test_footprint(lab: Laboratory, either: str) -> None:
+    """Memory, disk and time of a copy are QEMU's own: more than the guest uses, less than the machine has, and this
+    machine has less free because of it. What the guest says that it uses is part of its memory."""
+    free = procfs.available_bytes()
+    found = boot(vm.definition(outputs(lab, either)["instance"]), 3)
     took = vm.footprint(found.copy)
+    slope = free - procfs.available_bytes()
     vm.destroy(found.copy)
 
+    assert 0 < (took.guest_bytes or 0) < 512 * 1024**2
+    assert 32 * 1024**2 < slope < 2 * (took.pss_bytes or 0)
     assert 64 * 1024**2 < (took.pss_bytes or 0) < procfs.available_bytes()
     assert took.cpu_seconds > 0.2
     assert 0 < took.disk_instance_bytes < 64 * 1024**2
-    assert vm.image_bytes(outputs(lab, slim)["instance"]) > 32 * 1024**2
+    assert vm.image_bytes(outputs(lab, either)["instance"]) > 32 * 1024**2
 
 
-def test_clean_shutdown(lab: Laboratory, slim: str) -> None:
+def test_memory_that_the_service_takes(lab: Laboratory, either: str) -> None:
+    """What a service holds is seen in the guest, to some MiB, and on the host."""
+    found = boot(vm.definition(outputs(lab, either)["instance"]), 9)
+    before = vm.footprint(found.copy)
+    machine.answer(found.url, f"/memory?mb={HELD_BYTES >> 20}")
+    time.sleep(3 * REPORT_SECONDS)
+    after = vm.footprint(found.copy)
+    vm.destroy(found.copy)
+
+    seen = (after.guest_bytes or 0) - (before.guest_bytes or 0)
+    assert seen == pytest.approx(HELD_BYTES, abs=HELD_BYTES / 4)
+    assert (after.pss_bytes or 0) - (before.pss_bytes or 0) > HELD_BYTES / 2
+
+
+def test_clean_shutdown(lab: Laboratory, either: str) -> None:
     """At the button the service says that it stopped, and QEMU ends by itself before the deadline."""
-    found = boot(vm.definition(outputs(lab, slim)["instance"]), 4)
+    found = boot(vm.definition(outputs(lab, either)["instance"]), 4)
     console, pid = found.copy.folder / "console", _pid(found)
 
     start = time.monotonic()
@@ -114,6 +135,36 @@ def test_deaf_guest_is_destroyed(lab: Laboratory, slim: str, monkeypatch: pytest
     assert 3.0 <= time.monotonic() - start < 8.0
     assert pid not in machine.guests()
     vm.destroy(found.copy)
+
+
+def test_deaf_service_is_ended_by_its_guest(lab: Laboratory, either: str) -> None:
+    """The guest itself kills a service that takes no notice of the button, and ends in time, with its data unmounted."""
+    definition = vm.definition(outputs(lab, either)["instance"])
+    environment = definition.files["environment"] + "DRAIN_SECONDS=60\n"
+    found = boot(replace(definition, files={**definition.files, "environment": environment}), 8)
+
+    start = time.monotonic()
+    clean = vm.shut_down(found.copy)
+    seconds = time.monotonic() - start
+    data = machine.output("dumpe2fs", "-h", str(found.copy.folder / "data.raw"))
+    vm.destroy(found.copy)
+
+    assert clean
+    assert 9 < seconds < vm.STOP_SECONDS
+    assert "needs_recovery" not in data
+
+
+def test_configuration_that_a_guest_cannot_hold(lab: Laboratory, slim: str) -> None:
+    """It is not cut: the guest says so and ends, and that is noticed long before the time is up; nothing is left."""
+    definition = vm.definition(outputs(lab, slim)["instance"])
+    large = replace(definition, files={**definition.files, "zeros": "0" * 2**18})
+    before, start = machine.take(lab), time.monotonic()
+
+    with pytest.raises(NeverAnswered, match="vmlab-guest error: read /dev/vdc: File too large"):
+        vm.boot(large, Slot(10, 18310), Request("/", "none", echoed=True, seconds=60))
+
+    assert time.monotonic() - start < 20
+    assert machine.settled(lab, before) == []
 
 
 def test_copy_that_never_answers(lab: Laboratory, slim: str) -> None:

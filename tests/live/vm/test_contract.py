@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,71 +15,97 @@ from docker import APIClient
 
 from substrates import guest, vm
 from substrates.errors import Unavailable
+from substrates.libvirt import domains
+from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import answer, good, outputs
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(200)]
-SECRET = "hunter2-4f1d9a7c0b"
+SETTINGS = {
+    "SETTING_COLOUR": "blue",
+    "SETTING_HOSTILE": "a\\b \"c\" 'd' $e  ",
+    "SETTING_SHELL": "  # `date` ${HOME} %h; \\n=\\",
+    "SETTING_NOTHING": "",
+}
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @pytest.fixture(scope="module")
 def slim(lab: Laboratory) -> Iterator[str]:
-    """vm-slim with a secret and a setting."""
-    machine.set_secret(lab, "vm-slim", "secret", SECRET)
-    machine.configure(lab, "vm-slim", environment='{"SETTING_COLOUR": "blue"}')
-    good(lab.run("up", "vm-slim", "--skip-preview"))
-    yield "vm-slim"
-    good(lab.run("destroy", "vm-slim", "--skip-preview"))
+    """vm-slim with a secret and settings."""
+    yield from _told(lab, "vm-slim")
 
 
-def test_another_kernel(lab: Laboratory, slim: str) -> None:
+@pytest.fixture(scope="module")
+def full(lab: Laboratory) -> Iterator[str]:
+    """vm with its own."""
+    yield from _told(lab, "vm")
+
+
+def _told(lab: Laboratory, stack: str) -> Iterator[str]:
+    machine.set_secret(lab, stack, "secret", _secret(stack))
+    machine.configure(lab, stack, environment=json.dumps(SETTINGS))
+    good(lab.run("up", stack, "--skip-preview"))
+    yield stack
+    good(lab.run("destroy", stack, "--skip-preview"))
+
+
+def _secret(stack: str) -> str:
+    """Another one for each stack: both are up when somebody looks for it."""
+    return f"{stack}-hunter2-4f1d9a7c0b"
+
+
+def test_another_kernel(lab: Laboratory, either: str) -> None:
     """The answer has the guest's kernel release and a boot id that is not this machine's."""
-    found = outputs(lab, slim)
+    found = outputs(lab, either)
 
     said = answer(found["url"])
     assert said["kernel"] == guest.kernel().release == found["conditions"]["guest_kernel"]
     assert said["kernel"] != platform.release() == found["conditions"]["kernel"]
     assert said["boot_id"] not in ("", BOOT_ID.read_text().strip())
-    assert said["host"] == slim
+    assert said["host"] == either
 
 
-def test_second_up_changes_nothing(lab: Laboratory, slim: str) -> None:
+def test_second_up_changes_nothing(lab: Laboratory, either: str) -> None:
     """Nothing is to be done by a second `up`, a refresh finds nothing else, and the guest is the same one."""
-    before = answer(outputs(lab, slim)["url"])["boot_id"]
+    before = answer(outputs(lab, either)["url"])["boot_id"]
 
-    good(lab.run("up", slim, "--expect-no-changes"))
-    good(lab.run("refresh", slim, "--expect-no-changes"))
+    good(lab.run("up", either, "--expect-no-changes"))
+    good(lab.run("refresh", either, "--expect-no-changes"))
 
-    assert answer(outputs(lab, slim)["url"])["boot_id"] == before
+    assert answer(outputs(lab, either)["url"])["boot_id"] == before
 
 
-def test_same_bytes_and_limits_as_the_container(lab: Laboratory, slim: str, docker: APIClient) -> None:
+def test_same_bytes_and_limits_as_the_container(lab: Laboratory, either: str, docker: APIClient) -> None:
     """Artifact and limits that the running guest has are those that docker declares and has."""
     machine.configure(lab, "docker", port="18381")
     good(lab.run("up", "docker", "--skip-preview"))
-    container, own = outputs(lab, "docker"), outputs(lab, slim)
+    container, own = outputs(lab, "docker"), outputs(lab, either)
     good(lab.run("destroy", "docker", "--skip-preview"))
 
     assert own["artifact"] == container["artifact"] == vm.artifact(own["instance"])
     assert own["limits"] == container["limits"] == vm.limits(own["instance"])
 
 
-def test_secret_reaches_the_guest_and_nobody_else(lab: Laboratory, slim: str) -> None:
+def test_settings_arrive_byte_for_byte(lab: Laboratory, either: str) -> None:
+    """What a shell or systemd would make something of reaches the service as it was configured."""
+    said = answer(outputs(lab, either)["url"], "/config")
+
+    assert {name: said[name] for name in SETTINGS} == SETTINGS
+
+
+def test_secret_reaches_the_guest_and_nobody_else(lab: Laboratory, either: str) -> None:
     """The service has its fingerprint; in the clear it is on the configuration disk alone, which only QEMU's user reads."""
-    found = outputs(lab, slim)
-    config = machine.domain_of(lab, slim).spec.disks[2].path
+    found, secret = outputs(lab, either), _secret(either)
+    config = machine.domain_of(lab, either).spec.disks[2].path
 
     said = answer(found["url"], "/config")
-    assert said == {
-        "SETTING_COLOUR": "blue",
-        "secret_sha256_prefix": hashlib.sha256(SECRET.encode()).hexdigest()[:12],
-    }
+    assert said["secret_sha256_prefix"] == hashlib.sha256(secret.encode()).hexdigest()[:12]
     assert stat.S_IMODE(Path(config).stat().st_mode) == 0o600
-    assert [path for path in _files(lab) if SECRET.encode() in path.read_bytes()] == [Path(config)]
-    assert [words for words in _command_lines() if SECRET.encode() in words] == []
-    assert SECRET not in json.dumps(found) + good(lab.run("export", slim)).stdout
+    assert [path for path in _files(lab) if secret.encode() in path.read_bytes()] == [Path(config)]
+    assert [words for words in _command_lines() if secret.encode() in words] == []
+    assert secret not in json.dumps(found) + good(lab.run("export", either)).stdout
 
 
 def _files(lab: Laboratory) -> list[Path]:
@@ -98,28 +125,37 @@ def _command_lines() -> list[bytes]:
     return found
 
 
-def test_visits_survive_another_guest(lab: Laboratory, slim: str) -> None:
+def test_visits_survive_another_guest(lab: Laboratory, either: str) -> None:
     """An `up` that replaces the domain keeps the data volume, and what was counted on it."""
-    url, uuid = outputs(lab, slim)["url"], machine.domain_of(lab, slim).spec.uuid
+    url, uuid = outputs(lab, either)["url"], machine.domain_of(lab, either).spec.uuid
     for _ in range(3):
         count = answer(url, "/visits", "POST")["visits"]
-    machine.configure(lab, slim, memory="384MiB")
+    machine.configure(lab, either, memory="384MiB")
 
-    good(lab.run("up", slim, "--skip-preview"))
+    good(lab.run("up", either, "--skip-preview"))
 
-    after = machine.domain_of(lab, slim)
+    after = machine.domain_of(lab, either)
     assert after.spec.uuid != uuid
     assert after.spec.memory_bytes == 384 * 1024**2
-    assert vm.limits(outputs(lab, slim)["instance"])["memory_bytes"] == 384 * 1024**2
+    assert vm.limits(outputs(lab, either)["instance"])["memory_bytes"] == 384 * 1024**2
     assert answer(url, "/visits")["visits"] == count == 3
 
 
-def test_destroy_leaves_nothing(lab: Laboratory, slim: str) -> None:
-    """After `destroy` the configuration disk is gone with everything else; the module's census has the rest."""
-    config = Path(machine.domain_of(lab, slim).spec.disks[2].path)
+def test_destroy_leaves_nothing(lab: Laboratory, either: str) -> None:
+    """The guest ends by itself, in less time than the plug is pulled after, and its configuration disk is gone with
+    everything else; the module's census has the rest."""
+    spec = machine.domain_of(lab, either).spec
+    config, log = Path(spec.disks[2].path), domains.LOGS / f"{spec.name}.log"
 
-    good(lab.run("destroy", slim, "--skip-preview"))
+    with log.open() as libvirts, Path(spec.console).open(errors="replace") as guests:  # the files go too
+        start = time.monotonic()
+        good(lab.run("destroy", either, "--skip-preview"))
+        seconds = time.monotonic() - start
+        ends, said = libvirts.read(), guests.read()
 
+    assert seconds < vm.STOP_SECONDS
+    assert "reason=shutdown" in ends, ends
+    assert "vmlab-service stopped" in said, said[-800:]
     assert not config.exists()
     assert not config.parent.exists()
 
@@ -129,7 +165,8 @@ def test_yet_another_kernel(lab: Laboratory) -> None:
     try:
         release = guest.kernel("other").release
     except Unavailable as error:
-        pytest.skip(str(error))
+        missing(str(error))
+        raise
     good(lab.run("up", "vm-other", "--skip-preview"))
 
     said = answer(outputs(lab, "vm-other")["url"])

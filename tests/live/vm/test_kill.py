@@ -18,24 +18,26 @@ from tests.live.vm.machine import answer, good, outputs
 pytestmark = [pytest.mark.live, pytest.mark.timeout(200)]
 
 
-def test_killed_qemu(lab: Laboratory, slim: str) -> None:
+def test_killed_qemu(lab: Laboratory, either: str) -> None:
     """The preview still sees a guest, `refresh` learns that it does not run, and `up` starts it with its data."""
-    url = outputs(lab, slim)["url"]
+    url = outputs(lab, either)["url"]
     visits = answer(url, "/visits", "POST")["visits"]
     before = answer(url)["boot_id"]
-    os.kill(machine.domain_of(lab, slim).pid, signal.SIGKILL)
-    machine.until(lambda: not machine.domain_of(lab, slim).running, 10, "libvirt still has the guest running")
+    os.kill(machine.domain_of(lab, either).pid, signal.SIGKILL)
+    machine.until(
+        lambda: not machine.domain_of(lab, either).running, 10, "libvirt still has the guest running"
+    )
 
-    refreshed = good(lab.run("refresh", slim))
-    again = lab.run("preview", slim, "--expect-no-changes")
-    repaired = good(lab.run("up", slim, "--skip-preview"))
+    refreshed = good(lab.run("refresh", either))
+    again = lab.run("preview", either, "--expect-no-changes")
+    repaired = good(lab.run("up", either, "--skip-preview"))
 
     assert "1 updated" in refreshed.stdout + refreshed.stderr, refreshed.stdout + refreshed.stderr
     assert again.returncode != 0, "after the refresh there is something to repair"
     assert "1 updated" in repaired.stdout, repaired.stdout
     assert answer(url)["boot_id"] != before
     assert answer(url, "/visits")["visits"] == visits
-    good(lab.run("up", slim, "--expect-no-changes"))
+    good(lab.run("up", either, "--expect-no-changes"))
 
 
 def test_killed_libvirtd(lab: Laboratory, slim: str) -> None:

@@ -47,6 +47,7 @@ def test_units_are_trimmed(tree: Path) -> None:
     assert not (units / "sysinit.target.wants").exists()
     assert "ExecStart=/run/vmlab/guest power" in (units / "vmlab-power.service").read_text()
     assert "Storage=volatile" in (tree / "etc/systemd/journald.conf.d/vmlab.conf").read_text()
+    assert "DefaultTimeoutStopSec=10s" in (tree / "etc/systemd/system.conf.d/vmlab.conf").read_text()
 
 
 def test_what_the_service_needs_is_never_masked() -> None:

@@ -11,6 +11,7 @@ from providers.libvirt import DomainProvider, NetworkProvider, PoolProvider, Vol
 from providers.libvirt.domain import _outputs, _said, _spec
 from substrates.libvirt import content, domains
 
+MIB = 1024**2
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
 GUEST: dict[str, Any] = {
     "name": "vm", "stack": "vmlab/vm", "memory_bytes": 256 * 1024.0**2, "cpus": 0.3, "ready": {"url": "http://a/"},
@@ -62,6 +63,17 @@ def test_what_a_change_does(change: dict[str, Any], replaces: list[str]) -> None
     assert found.changes is True
     assert found.replaces == replaces
     assert found.delete_before_replace is True
+
+
+@pytest.mark.parametrize("key", ["memory_bytes", "max_memory_bytes"])
+@pytest.mark.parametrize("given", [256 * MIB + 1024, 257 * MIB - 1, 260e6])
+def test_memory_is_whole_mebibytes(key: str, given: float) -> None:
+    """What libvirt would round, and then read back otherwise for ever, is refused in one line that says so."""
+    failures = DomainProvider().check({}, {**GUEST, key: given}).failures
+    assert [failure.property for failure in failures] == [key]
+    assert f"it must be whole MiB (1048576 bytes), because libvirt rounds to them; not {given:.0f}" == (
+        failures[0].reason
+    )
 
 
 def test_waiting_is_no_property_of_a_guest() -> None:

@@ -293,17 +293,33 @@ def test_no_kernel_file(kernel: Path, qemu: FakeQemu, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_libvirts_user_is_looked_at(kernel: Path, qemu: FakeQemu, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A good verdict has a note where the user that libvirt runs QEMU as may not open /dev/kvm."""
+    """KVM that works for us alone is not taken, and refused with that reason to who asks for it; a chmod mends it."""
     qemu(ANSWERS)
     monkeypatch.setattr(prove, "QEMU_USER", "nobody")
     prove.DEVICE.chmod(0o660)
 
-    found = accelerator.proven(kernel)
-
-    assert found.name == "kvm"
-    assert "; but libvirt runs guests as nobody, which may not open it (mode 0660, group " in found.reason
+    for found in (accelerator.proven(kernel), accelerator.proven(kernel)):  # proven, and from the cache
+        assert found.name == "tcg"
+        assert found.reason.startswith(
+            f"a guest runs under KVM here, but libvirt runs them as nobody, which may not open {prove.DEVICE} (mode 0660"
+        )
+    with pytest.raises(
+        Refused, match=r"KVM was asked for and cannot be used: a guest runs .* nobody, which may"
+    ):
+        accelerator.proven(kernel, "kvm")
     prove.DEVICE.chmod(0o666)
-    assert "nobody" not in accelerator.proven(kernel).reason
+    assert accelerator.proven(kernel).name == accelerator.proven(kernel, "kvm").name == "kvm"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_an_access_list_is_believed(kernel: Path, qemu: FakeQemu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where libvirt's user may be let in by an access list, KVM is not refused for the sake of the mode."""
+    qemu(ANSWERS)
+    monkeypatch.setattr(prove, "QEMU_USER", "nobody")
+    monkeypatch.setattr(os, "listxattr", lambda path: [prove.ACCESS_LIST] if path == prove.DEVICE else [])
+    prove.DEVICE.chmod(0o660)
+
+    assert accelerator.proven(kernel, "kvm").name == "kvm"
 
 
 def test_a_guest_dies_with_who_started_it(tmp_path: Path) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from substrates import guest, vm
+from substrates import guest, vm, vm_console, vm_disks
 from substrates.contract import Request, Slot
+from substrates.errors import NeverAnswered, SubstrateError
+from substrates.libvirt import domains
 from substrates.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec
 
 OWN = DomainSpec(
@@ -84,3 +89,94 @@ def test_a_copy_is_told_its_own_address_and_nonce(definition: vm.Definition) -> 
     assert files["environment"] == "PORT=8080\nNONCE=n0nce\n"
     assert files["secret"] == "hunter2"
     assert definition.files == FILES
+
+
+@pytest.fixture
+def removed(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No libvirt and no link: what was removed of domains, in order; disks and starts do nothing."""
+    found: list[str] = []
+    monkeypatch.setattr(domains, "remove", lambda name, _label: found.append(name))
+    monkeypatch.setattr(domains, "create", lambda _spec, **_: None)
+    monkeypatch.setattr(domains, "start", lambda _name: None)
+    monkeypatch.setattr(domains, "find", lambda _name: None)
+    monkeypatch.setattr(vm_disks, "make", lambda *_: None)
+    monkeypatch.setattr(vm, "_know_neighbour", lambda *_: None)
+    monkeypatch.setattr(vm_console, "ask", lambda *_, **__: None)
+    return found
+
+
+@pytest.mark.parametrize("error", [SubstrateError("no room"), KeyboardInterrupt(), OSError("full")])
+@pytest.mark.parametrize("step", ["disks", "domain", "wait"])
+def test_a_boot_that_is_broken_off_leaves_nothing(
+    definition: vm.Definition,
+    removed: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: BaseException,
+) -> None:
+    """Whatever ends it, and wherever, the copy's domain and files are taken away, and the error is still the same."""
+
+    def broken(*_: object, **__: object) -> None:
+        assert guest.folders("vmlab-boot-7")
+        raise error
+
+    places = {"disks": (vm_disks, "make"), "domain": (domains, "create"), "wait": (vm_console, "ask")}
+    monkeypatch.setattr(*places[step], broken)
+
+    with pytest.raises(type(error)) as caught:
+        vm.boot(definition, Slot(7, 18207), Request("/", "n0nce", echoed=True, seconds=5))
+
+    assert caught.value is error
+    assert removed == ["vmlab-boot-7", "vmlab-boot-7"]  # before, and because of the error
+    assert guest.folders("vmlab-boot-7") == []
+
+
+def test_the_first_error_is_the_one_that_is_told(
+    definition: vm.Definition, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where libvirtd is gone nothing can be taken away either; that says less than why the boot failed."""
+
+    def gone(*_: object, **__: object) -> None:
+        monkeypatch.setattr(domains, "remove", refuse)
+        raise SubstrateError("cannot define the domain")
+
+    def refuse(*_: object) -> None:
+        raise SubstrateError("libvirtd does not answer")
+
+    monkeypatch.setattr(domains, "create", gone)
+
+    with pytest.raises(SubstrateError, match="cannot define the domain"):
+        vm.boot(definition, Slot(7, 18207), Request("/", "n0nce", echoed=True, seconds=5))
+
+
+def test_a_guest_that_has_ended_is_not_waited_for(definition: vm.Definition, removed: list[str]) -> None:
+    """QEMU's end is noticed long before the time is up, and nothing is left of the copy."""
+    start = time.monotonic()
+
+    with pytest.raises(NeverAnswered, match="vmlab-boot-7 did not answer"):
+        vm.boot(definition, Slot(7, 18207), Request("/", "n0nce", echoed=True, seconds=60))
+
+    assert time.monotonic() - start < 10
+    assert guest.folders("vmlab-boot-7") == []
+
+
+def test_qemus_user_reaches_a_copy(
+    home: Path, definition: vm.Definition, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With any umask it can pass through every folder that was made; one that was there keeps its mode."""
+    modes = {}
+
+    def look(*_: object) -> None:
+        for folder in (guest.folders("vmlab-boot-7")[0], guest.copies(), guest.copies().parent, home):
+            modes[folder.name] = stat.S_IMODE(folder.stat().st_mode)
+
+    monkeypatch.setattr(vm_disks, "make", look)
+    home.chmod(0o751)
+    before = os.umask(0o077)
+    try:
+        with pytest.raises(NeverAnswered):
+            vm.boot(definition, Slot(7, 18207), Request("/", "n0nce", echoed=True, seconds=0.1))
+    finally:
+        os.umask(before)
+
+    assert modes == {"vmlab-boot-7": 0o711, "copies": 0o711, "pools": 0o711, home.name: 0o751}

@@ -58,6 +58,24 @@ def test_they_are_made(home: Path, disks: tuple[DiskSpec, ...]) -> None:
 
 
 @needs_qemu_img
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_they_are_qemus_alone(
+    disks: tuple[DiskSpec, ...], monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    """Whatever the umask, each belongs to QEMU's user and is 0600: a guest's data is nobody else's to read."""
+    owned = []
+    monkeypatch.setattr(os, "chown", lambda path, *user: owned.append((path, *user)))
+    before = os.umask(umask)
+    try:
+        vm_disks.make(str(Path(disks[0].path).with_name("base.raw")), disks, FILES)
+    finally:
+        os.umask(before)
+
+    assert [stat.S_IMODE(Path(disk.path).stat().st_mode) for disk in disks] == [0o600] * 3
+    assert owned == [(disk.path, os.getuid(), os.getgid()) for disk in disks]
+
+
+@needs_qemu_img
 def test_the_configuration_is_for_nobody_else(disks: tuple[DiskSpec, ...]) -> None:
     """It is 0600 from its first byte whatever the umask, in whole sectors, and is never written over another's file."""
     before = os.umask(0)

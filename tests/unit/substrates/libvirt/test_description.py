@@ -158,7 +158,7 @@ def test_impossible_names_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"cmdline": "a\nb"}, {"kernel": "relative"}, {"console": "c"}, {"accelerator": "xen"}, {"stack": "a\0"},
+        {"cmdline": "a\nb"}, {"kernel": "relative"}, {"console": "c"}, {"accelerator": "xen"}, {"stack": "a\0"}, {"stack": ""},
         {"disks": (DiskSpec("/a", "vmdk"),)}, {"disks": (DiskSpec("/a", "raw", backing="/b"),)},
         {"disks": (DiskSpec("a"),)}, {"interfaces": (InterfaceSpec("n\n", "52:54:00:00:00:01"),)},
     ],
@@ -173,7 +173,7 @@ def test_impossible_domains_are_refused(change: dict[str, object]) -> None:
     "change",
     [
         {"address": "198.18.1.0/26"}, {"address": "198.18.1.1"}, {"address": "x"}, {"bridge": "b" * 16}, {"bridge": ""},
-        {"bridge": "a/b"}, {"dhcp": ("198.18.2.1", "198.18.1.9")},
+        {"bridge": "a/b"}, {"stack": ""}, {"dhcp": ("198.18.2.1", "198.18.1.9")},
     ],
 )  # fmt: skip
 def test_impossible_networks_are_refused(change: dict[str, object]) -> None:
