@@ -1,9 +1,9 @@
 """The system calls that Python has no function for: the only module that touches ctypes.
 
 Each wrapper is one call, takes and gives plain values, and fails with an OSError that has the call's name in it. They act
-on the calling thread, and most cannot be taken back: whoever needs them for a service goes through `substrates.rungs`, whose
-launcher makes the same calls in a process of its own; here they look at and take apart what that has made. The constants
-are the kernel's (include/uapi/linux). Left out: waiting, policy, and calls that `os` has.
+on the calling thread, and most cannot be taken back. The product uses only the constants, which are the kernel's
+(include/uapi/linux), and none of the wrappers: for a service launcher.c of `substrates.rungs` makes these calls in a process
+of its own, and here they are for tests, which try them one by one. Left out: waiting, policy, and calls that `os` has.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
 
 
 def footprint(copy: Handle) -> Footprint:
-    """Of the service, everything it started, its init and its supervisor, which live for it."""
+    """Of the service, everything it started, its init and its supervisor, which live for it. Only root can see what memory
+    init takes, because it is closed to its own user."""
     pids = procfs.tree(copy.supervisor.pid)
     return Footprint(
         pss_bytes=sum(map(procfs.pss_bytes, pids)),
@@ -138,12 +140,15 @@ def footprint(copy: Handle) -> Footprint:
 
 
 def limits(instance: dict[str, Any]) -> dict[str, float | int | bool]:
-    """What the running copy's cgroups hold it to; without the rung `limits`, CPUs by its affinity and memory not at all."""
+    """What the running copy's cgroups hold it to; without the rung `limits`, CPUs by its affinity and memory not at all.
+
+    The kernel counts memory in whole pages: what was asked, less the part of a page, is what was asked."""
     handle = _running(instance)
     if "limits" in handle.definition.rungs:
-        held = cgroups.here().held(handle.definition.name)
+        held, asked = cgroups.here().held(handle.definition.name), handle.definition.memory_bytes
+        memory_bytes = asked if held.memory_bytes == asked - asked % PAGESIZE else held.memory_bytes
         enforced = bool(held.cpus and held.memory_bytes)
-        return {"cpus": held.cpus, "memory_bytes": held.memory_bytes, "enforced": enforced}
+        return {"cpus": held.cpus, "memory_bytes": memory_bytes, "enforced": enforced}
     cpus = min(handle.definition.cpus, len(os.sched_getaffinity(handle.main.pid)))
     return {"cpus": cpus, "memory_bytes": handle.definition.memory_bytes, "enforced": False}
 

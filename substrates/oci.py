@@ -2,7 +2,11 @@
 
 It shows what of a container's start is the kernel's and the runtime's, and what Docker adds. It is held to the same limits and
 by the same filter as the rung of the ladder; the configuration is written anew for each copy. No stack has it: the ladder
-boots copies, and takes them away. Left out: networks, images, hooks.
+boots copies, and takes them away.
+
+A runtime that is killed halfway has noted nothing yet, so a copy is known by more than its state: by its folder, which is in
+the environment of the runtime and of the container, and by its cgroup, in which also the runtime's own first process is. The
+runtime dies with the lab; else it would finish what nobody looks for any more. Left out: networks, images, hooks.
 """
 
 from __future__ import annotations
@@ -21,15 +25,17 @@ from substrates.artifact import Artifact
 from substrates.contract import BOOT_PREFIX, MILESTONES, Boot, Request, Slot, service_stamps
 from substrates.errors import NeverAnswered, SubstrateError, Unavailable
 from substrates.probe import first_answer
+from substrates.procfs import CGROUPS
 from substrates.run import launch, run
-from substrates.rungs import roots, seccomp
+from substrates.rungs import cgroups, records, roots, seccomp
 
 RUNTIMES = ("crun", "runc")
 USER = 65532
 PERIOD_MICROSECONDS = 100_000
 PIDS = 256
 START_SECONDS = 30.0
-_CGROUPS = Path("/sys/fs/cgroup")
+END_SECONDS = 5.0
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")  # it becomes the runtime; that takes 1 to 3 ms
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     _lay_out(folder, configuration(definition, slot, request, folder))
     stamps = {"requested": time.monotonic_ns()}
     command = [definition.runtime, "--root", str(_state(copy.runtime)), "run", "--detach", copy.name]
-    pid = launch(command, environment={"PATH": os.environ["PATH"]}, directory=folder, log=folder / "log")
+    environment = {"PATH": os.environ["PATH"], records.MARK: str(folder)}
+    pid = launch([*DIES_WITH_US, *command], environment=environment, directory=folder, log=folder / "log")
     stamps["accepted"] = time.monotonic_ns()
     failed = _code(pid)
     stamps["sandboxed"] = time.monotonic_ns()
@@ -85,13 +92,18 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
 
 
 def destroy(copy: Handle) -> None:
-    """Kill it, and take away its cgroup and its folder; done when it is gone, and nothing when it is not there."""
-    folder = _folder(copy.runtime, copy.name)
-    if not folder.exists():
+    """Kill it, and take away its cgroup and its folder; done when it is gone, and nothing when it is not there.
+
+    What runs goes first: a runtime that is still at it would make again what is taken away under its hands."""
+    folder, state = _folder(copy.runtime, copy.name), _state(copy.runtime)
+    if not folder.exists() and not (state / copy.name).exists() and not _groups(copy):
         return
-    if (_state(copy.runtime) / copy.name).exists():
-        run([copy.runtime, "--root", str(_state(copy.runtime)), "delete", "--force", copy.name])
-    shutil.rmtree(folder)
+    _end(copy)
+    if (state / copy.name).exists():
+        run([copy.runtime, "--root", str(state), "delete", "--force", copy.name])
+    _remove_groups(copy)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def remove_copies() -> None:
@@ -99,11 +111,11 @@ def remove_copies() -> None:
     for runtime in RUNTIMES:
         for name in _names(runtime):
             destroy(Handle(runtime, name))
-        shutil.rmtree(_root(runtime), ignore_errors=True)
+        _remove_empty(_state(runtime), _root(runtime), _root(runtime).parent)
 
 
 def everything_labelled() -> list[str]:
-    """Every copy on record; all of them are the ladder's."""
+    """Every copy of which there is a trace; all of them are the ladder's."""
     return [f"{runtime} {name}" for runtime in RUNTIMES for name in _names(runtime)]
 
 
@@ -118,7 +130,8 @@ def remove_labelled() -> None:
 def configuration(definition: Definition, slot: Slot, request: Request, folder: Path) -> dict[str, Any]:
     """The bundle's config.json (OCI runtime specification 1.0)."""
     given = {"PORT": str(slot.port), "BIND": "127.0.0.1", "DATA_DIR": "/data", "NONCE": request.nonce}
-    environment = {"PATH": "/usr/bin:/bin", **definition.environment, **given}
+    mark = {records.MARK: str(folder)}
+    environment = {"PATH": "/usr/bin:/bin", **definition.environment, **given, **mark}
     nothing: dict[str, list[str]] = {
         kind: [] for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")
     }
@@ -138,7 +151,7 @@ def configuration(definition: Definition, slot: Slot, request: Request, folder: 
         "hostname": slot.name,
         "mounts": _mounts(folder),
         "linux": {
-            "cgroupsPath": f"/{slot.name}",
+            "cgroupsPath": f"/{_group(Handle(definition.runtime, slot.name))}",
             "resources": _resources(definition),
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "cgroup")],
             "seccomp": _filter(),
@@ -201,7 +214,7 @@ def _require(runtime: str) -> None:
         raise SubstrateError(f"{runtime!r} is not one of {', '.join(RUNTIMES)}")
     if os.geteuid() != 0:
         raise Unavailable(f"{runtime} alone needs root here", "run it as root")
-    if runtime == "crun" and (_CGROUPS / "unified").is_dir():
+    if runtime == "crun" and (CGROUPS / "unified").is_dir():
         raise Unavailable(
             "crun refuses hybrid cgroups (version 1 with version 2 beside it)",
             "start this machine with systemd.unified_cgroup_hierarchy=1",
@@ -210,8 +223,79 @@ def _require(runtime: str) -> None:
         raise Unavailable(f"{runtime} is not installed", f"apt-get install {runtime}")
 
 
+def _end(copy: Handle) -> None:
+    """Kill the runtime, the container and what is in its cgroup; SubstrateError with what does not end."""
+    deadline = time.monotonic() + END_SECONDS
+    while left := _processes(copy):
+        for process in left:
+            records.send(process, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise SubstrateError(f"{copy.name}: the processes {[process.pid for process in left]} do not end")
+        time.sleep(0.001)
+
+
+def _processes(copy: Handle) -> list[procfs.Process]:
+    """What lives of it: by its mark, and by its cgroup, because the runtime's process inside does not inherit it."""
+    marked = procfs.by_environment(records.MARK, str(_folder(copy.runtime, copy.name)))
+    pids = [int(pid) for group in _groups(copy) for pid in _members(group)]
+    return [*marked, *(process for pid in pids if (process := procfs.find(pid)))]
+
+
+def _members(group: Path) -> list[str]:
+    try:
+        return (group / "cgroup.procs").read_text().split()
+    except OSError:
+        return []
+
+
+def _remove_groups(copy: Handle) -> None:
+    """Those that the runtime did not live to remove; a process that has just ended may hold one for a moment."""
+    deadline = time.monotonic() + END_SECONDS
+    while groups := _groups(copy):
+        for group in groups:
+            try:
+                group.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise SubstrateError(f"the cgroup {group} cannot be removed ({error.strerror})") from None
+        time.sleep(0.001)
+
+
+def _remove_empty(*folders: Path) -> None:
+    """What still has anything in it stays: it would be lost to `gc`."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            continue
+
+
 def _names(runtime: str) -> list[str]:
-    return sorted(folder.name for folder in _root(runtime).glob(f"{BOOT_PREFIX}*"))
+    """Every copy that has a folder, a state or a cgroup."""
+    found = [
+        path.name for folder in (_root(runtime), _state(runtime)) for path in folder.glob(f"{BOOT_PREFIX}*")
+    ]
+    prefix = _group(Handle(runtime, ""))
+    if os.geteuid() == 0:  # else they are somebody else's
+        groups = [path for folder in _hierarchies() for path in folder.glob(f"{prefix}{BOOT_PREFIX}*")]
+        found += [path.name.removeprefix(prefix) for path in groups]
+    return sorted({*found})
+
+
+def _group(copy: Handle) -> str:
+    """The name of its cgroup, which all homes of this machine share; beside the lab's own level, which the rungs sweep."""
+    return f"{cgroups.base()}-{copy.runtime}-{copy.name}"
+
+
+def _groups(copy: Handle) -> list[Path]:
+    """Its folders that are there: one in each hierarchy of version 1, or one in all of version 2."""
+    return [path for folder in _hierarchies() if (path := folder / _group(copy)).is_dir()]
+
+
+def _hierarchies() -> list[Path]:
+    return [CGROUPS, *CGROUPS.glob("*/")]
 
 
 def _root(runtime: str) -> Path:

@@ -1,9 +1,9 @@
 /* What `substrates.rungs` does, written down by hand: the same system calls in one program without a plan, a status or an undo.
  *
  *   by_hand bare PROGRAM                          fork and exec as user 65532
- *   by_hand all NAME ROOT DATA TMP PROGRAM        mount, pivot_root, pid (with an init), uts, ipc, user, cgroup, limits
+ *   by_hand all BASE NAME ROOT DATA TMP PROGRAM   mount, pivot_root, pid (with an init), uts, ipc, user, cgroup, limits
  *
- * Only for cgroups of version 1, and only as root. It is killed from outside; its cgroups are removed by who started it.
+ * BASE is the lab's own level of cgroups. Only for cgroups of version 1, and only as root. It is killed from outside; its cgroups are removed by who started it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -55,21 +55,22 @@ static void become(void) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static void limit(const char *name) {
-    char path[512];
+static void limit(const char *base, const char *name) {
+    char path[512], group[256];
+    snprintf(group, sizeof group, "%s/%s", base, name);
     for (int i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "/sys/fs/cgroup/%s/vmlab", controllers[i]);
+        snprintf(path, sizeof path, "/sys/fs/cgroup/%s/%s", controllers[i], base);
         mkdir(path, 0755);
-        snprintf(path, sizeof path, "/sys/fs/cgroup/%s/vmlab/%s", controllers[i], name);
+        snprintf(path, sizeof path, "/sys/fs/cgroup/%s/%s", controllers[i], group);
         must(mkdir(path, 0755), path);
         strcat(path, "/tasks");
         must(entrances[i] = open(path, O_RDWR | O_CLOEXEC), path);
     }
-    put("100000", "/sys/fs/cgroup/cpu/vmlab/%s/%s", name, "cpu.cfs_period_us");
-    put("100000", "/sys/fs/cgroup/cpu/vmlab/%s/%s", name, "cpu.cfs_quota_us");
-    put("536870912", "/sys/fs/cgroup/memory/vmlab/%s/%s", name, "memory.limit_in_bytes");
-    put("536870912", "/sys/fs/cgroup/memory/vmlab/%s/%s", name, "memory.memsw.limit_in_bytes");
-    put("256", "/sys/fs/cgroup/pids/vmlab/%s/%s", name, "pids.max");
+    put("100000", "/sys/fs/cgroup/cpu/%s/%s", group, "cpu.cfs_period_us");
+    put("100000", "/sys/fs/cgroup/cpu/%s/%s", group, "cpu.cfs_quota_us");
+    put("536870912", "/sys/fs/cgroup/memory/%s/%s", group, "memory.limit_in_bytes");
+    put("536870912", "/sys/fs/cgroup/memory/%s/%s", group, "memory.memsw.limit_in_bytes");
+    put("256", "/sys/fs/cgroup/pids/%s/%s", group, "pids.max");
 }
 
 static void show(const char *source, const char *target) {
@@ -109,11 +110,11 @@ static void inside(void) {
     close(ready[1]);
     must(read(ready[0], &byte, 1) == 1 ? 0 : -1, "ready");
     become();
-    must(sethostname(given[2], strlen(given[2])), "sethostname");
-    move_in(given[3], given[4], given[5]);
+    must(sethostname(given[3], strlen(given[3])), "sethostname");
+    move_in(given[4], given[5], given[6]);
     must(unshare(CLONE_NEWCGROUP), "unshare");
     pid_t service = fork();
-    if (!service) execv(given[6], given + 6);
+    if (!service) execv(given[7], given + 7);
     for (int how; waitpid(-1, &how, 0) != service;)
         ;
     _exit(0);
@@ -124,7 +125,7 @@ int main(int count, char **arguments) {
     int bare = count > 2 && !strcmp(arguments[1], "bare");
     unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER;
     must(pipe2(ready, O_CLOEXEC), "pipe");
-    if (!bare) limit(arguments[2]);
+    if (!bare) limit(arguments[2], arguments[3]);
     pid_t child = (pid_t)syscall(SYS_clone, (bare ? 0 : flags) | SIGCHLD, 0, 0, 0, 0);
     must(child, "clone");
     if (!child && bare) {

@@ -51,7 +51,8 @@ class ByHand:
             os.chown(self.folder / name, USER, USER)
         root, nonce = Path(definition.root), secrets.token_hex(8)
         folders = [str(self.folder / name) for name in ("data", "tmp")]
-        command = ["bare", str(root / "null")] if bare else ["all", NAME, str(root), *folders, "/null"]
+        whole = ["all", cgroups.base(), NAME, str(root), *folders, "/null"]
+        command = ["bare", str(root / "null")] if bare else whole
         environment = {"PORT": str(port), "BIND": "127.0.0.1", "NONCE": nonce}
         (self.folder / "log").write_bytes(b"")
         began = time.monotonic_ns()

@@ -2,8 +2,9 @@
 
 A step's value of a block is the median of its boots there, and blocks are what is resampled. What a rung adds is the median of
 the differences within a block, with the interval of that median: a slow minute of the machine hits both sides of it. An
-interval that holds 0 shows no difference. Left out: what a step beyond our own rungs adds; it is another program, not one step
-more.
+interval that holds 0 shows no difference. Where the step before was not measured nothing is said about what a rung adds: the
+difference from an earlier step would be that of several rungs. Left out: what a step beyond our own rungs adds; it is another
+program, not one step more.
 """
 
 from __future__ import annotations
@@ -23,14 +24,12 @@ def figures(run: RunData) -> dict[str, Any]:
     booted = [(key, facts) for key, facts in run.stacks.items() if facts.get("available")]
     values = {key: _by_block(run, key) for key, _ in booted}
     rungs: list[Figure] = []
-    last: dict[str, str] = {}
     for key, facts in booted:
         if not values[key]:
             continue
         variant = facts["variant"]
-        before = last.get(variant) if facts["adds"] else None
-        rungs.append(_row(facts, values[key], values.get(before or ""), values.get(f"{FIRST} ({variant})")))
-        last[variant] = key
+        before = values.get(f"{facts['after']} ({variant})") if facts.get("after") else None
+        rungs.append(_row(facts, values[key], before, values.get(f"{FIRST} ({variant})")))
     return {
         "run": run.run,
         "seed": run.seed,

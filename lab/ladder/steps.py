@@ -32,13 +32,14 @@ ORDER = ("kubernetes", "vm-slim", "vm-other", "vm")
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to boot. `adds` is the rung that it has more than the step before; "" beyond our own rungs."""
+    """One thing to boot. `adds` is the rung that it has more than the step `after` which it comes; "" beyond our own rungs."""
 
     name: str
     variant: str
     boot: Callable[[Slot, Request], Boot]
     destroy: Callable[[Any], None]
     adds: str = ""
+    after: str = ""
     path: str = "/"
     echoes_nonce: bool = True
     conditions: dict[str, Any] = field(default_factory=dict)
@@ -74,32 +75,44 @@ def everything() -> tuple[list[Step], list[Missing]]:
 
 
 def names() -> list[str]:
-    """Our own steps: `fork+exec`, then each rung by its name, and the last of them `all`."""
-    return [FIRST, *rungs.NAMES[:-1], LAST]
+    """Our own steps, as many as `rungs.prefixes()`: `fork+exec`, then each rung by its name.
+
+    The last of them is `all`, where it has them all: without root some are missing, and their sum has no name."""
+    *found, last = [prefix[-1] for prefix in rungs.prefixes()[1:]]
+    return [FIRST, *found, LAST if {*found, last} == {*rungs.NAMES} else last]
 
 
 def _own(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
     found: list[Step] = []
     missing: list[Missing] = []
-    for name, prefix in zip(names(), rungs.prefixes(), strict=True):
+    after, prefixes = "", rungs.prefixes()
+    for name, prefix in zip(names(), prefixes, strict=True):
         for variant in VARIANTS:
             try:
                 rungs.check(prefix)
-                found.append(_own_step(artifact, name, prefix, variant))
+                found.append(_own_step(artifact, name, after, prefix, variant))
             except Refused as error:
                 missing.append(Missing(name, variant, str(error), "run it as root"))
             except Unavailable as error:
                 missing.append(Missing(name, variant, error.reason, error.fix))
+        after = name
+    left_out = [name for name in rungs.NAMES if name not in prefixes[-1]]
+    missing += [
+        Missing(name, variant, f"the rung {name!r} needs root", "run it as root")
+        for name in left_out
+        for variant in VARIANTS
+    ]
     return found, missing
 
 
-def _own_step(artifact: Artifact, name: str, prefix: tuple[str, ...], variant: str) -> Step:
+def _own_step(artifact: Artifact, name: str, after: str, prefix: tuple[str, ...], variant: str) -> Step:
     definition = namespaces.for_ladder(artifact, prefix, variant)
 
     def boot(slot: Slot, request: Request) -> Boot:
         return namespaces.boot(definition, slot, request)
 
-    return Step(name, variant, boot, namespaces.destroy, adds=prefix[-1] if prefix else "", repeats=REPEATS)
+    adds = prefix[-1] if prefix else ""
+    return Step(name, variant, boot, namespaces.destroy, adds=adds, after=after, repeats=REPEATS)
 
 
 def _runtimes(artifact: Artifact) -> tuple[list[Step], list[Missing]]:

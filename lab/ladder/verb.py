@@ -75,6 +75,7 @@ def _note(writer: RunWriter, steps: list[Step], missing: list[Missing]) -> None:
             "rung": step.name,
             "variant": step.variant,
             "adds": step.adds,
+            "after": step.after,
             "describes": words.get(step.adds, ""),
         }
         writer.set_stack(step.key, {"available": True, **about, "conditions": step.conditions})

@@ -40,8 +40,12 @@ _BY_NAME = {rung.name: rung for rung in RUNGS}
 
 
 def prefixes() -> list[tuple[str, ...]]:
-    """Every beginning of the ladder, from nothing at all (fork and exec) to all of it."""
-    return [NAMES[:count] for count in range(len(NAMES) + 1)]
+    """Every beginning of the ladder, from nothing at all (fork and exec) to all of it.
+
+    Without root `user` comes first, because without it the others are refused, and those that need root in any case are not
+    there."""
+    names = NAMES if os.geteuid() == 0 else ("user", *(name for name in without_root() if name != "user"))
+    return [names[:count] for count in range(len(names) + 1)]
 
 
 def chosen(names: Sequence[str]) -> list[Rung]:

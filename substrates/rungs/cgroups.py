@@ -71,6 +71,10 @@ class Cgroups(ABC):
     def memory_file(self, name: str) -> Path:
         """Where the copy's use of memory is, in bytes."""
 
+    @abstractmethod
+    def count_file(self, name: str) -> Path:
+        """Where the copy's largest number of processes is."""
+
     def folders(self, name: str) -> list[Path]:
         """One below each base."""
         return [base / name for base in self.bases()]
@@ -99,8 +103,12 @@ class Cgroups(ABC):
             raise SubstrateError(f"the kernel does not take {wanted[0][1]} for {wanted[0][0]}")
 
     def remove(self, name: str) -> None:
-        """Kill what is in a copy's groups, and remove them; SubstrateError with what does not end."""
+        """Kill what is in a copy's groups, and remove them; SubstrateError with what does not end.
+
+        First nothing in them may fork any more: a service that forks for ever is faster than whoever kills one by one."""
         deadline = time.monotonic() + EMPTY_SECONDS
+        if self.count_file(name).exists():
+            _written(self.count_file(name), "0")
         left = [folder for folder in self.folders(name) if folder.exists()]
         while left:
             for pid in self.members(name):
@@ -132,12 +140,12 @@ class Version1(Cgroups):
 
     def settings(self, name: str, held: Held) -> list[Setting]:
         """Each in its own tree."""
-        cpu, memory, pids = self.folders(name)
+        cpu, memory, _ = self.folders(name)
         return [
             (cpu / "cpu.cfs_period_us", str(PERIOD_MICROSECONDS)),
-            (cpu / "cpu.cfs_quota_us", str(int(held.cpus * PERIOD_MICROSECONDS))),
+            (cpu / "cpu.cfs_quota_us", str(_quota(held.cpus))),
             (memory / "memory.limit_in_bytes", str(held.memory_bytes)),
-            (pids / "pids.max", str(held.pids)),
+            (self.count_file(name), str(held.pids)),
         ]
 
     def extras(self, name: str, held: Held) -> list[Setting]:
@@ -150,17 +158,21 @@ class Version1(Cgroups):
 
     def held(self, name: str) -> Held:
         """Read back."""
-        cpu, memory, pids = self.folders(name)
+        cpu, memory, _ = self.folders(name)
         quota, period = _number(cpu / "cpu.cfs_quota_us"), _number(cpu / "cpu.cfs_period_us")
         return Held(
             quota / period if quota > 0 and period else 0.0,
             _number(memory / "memory.limit_in_bytes"),
-            _number(pids / "pids.max"),
+            _number(self.count_file(name)),
         )
 
     def memory_file(self, name: str) -> Path:
         """Of the memory controller."""
         return self.folders(name)[1] / "memory.usage_in_bytes"
+
+    def count_file(self, name: str) -> Path:
+        """Of the pids controller."""
+        return self.folders(name)[2] / "pids.max"
 
 
 class Version2(Cgroups):
@@ -180,9 +192,9 @@ class Version2(Cgroups):
         """All in one folder."""
         (folder,) = self.folders(name)
         return [
-            (folder / "cpu.max", f"{int(held.cpus * PERIOD_MICROSECONDS)} {PERIOD_MICROSECONDS}"),
+            (folder / "cpu.max", f"{_quota(held.cpus)} {PERIOD_MICROSECONDS}"),
             (folder / "memory.max", str(held.memory_bytes)),
-            (folder / "pids.max", str(held.pids)),
+            (self.count_file(name), str(held.pids)),
         ]
 
     def extras(self, name: str, held: Held) -> list[Setting]:
@@ -200,12 +212,16 @@ class Version2(Cgroups):
         return Held(
             int(quota) / int(period) if quota.isdigit() else 0.0,
             _number(folder / "memory.max"),
-            _number(folder / "pids.max"),
+            _number(self.count_file(name)),
         )
 
     def memory_file(self, name: str) -> Path:
         """Of the one folder."""
         return self.folders(name)[0] / "memory.current"
+
+    def count_file(self, name: str) -> Path:
+        """Of the one folder."""
+        return self.folders(name)[0] / "pids.max"
 
 
 def base() -> str:
@@ -228,6 +244,11 @@ def here(root: Path = CGROUPS) -> Cgroups:
             f"no cgroup controller {names} under {root}", "boot with it, or leave out the rung 'limits'"
         )
     return found
+
+
+def _quota(cpus: float) -> int:
+    """Microseconds of a period, rounded: 0.29 of it is 28999.99 in floating point."""
+    return round(cpus * PERIOD_MICROSECONDS)
 
 
 def _written(path: Path, text: str) -> bool:

@@ -134,9 +134,12 @@ def _devices(plan: Plan) -> None:
 
 
 def _secret(plan: Plan, file: str) -> None:
-    """The tree's /run is empty and read-only: a tmpfs of one page has room for the place to mount at."""
+    """The tree's /run is empty and read-only: a tmpfs of one page has room for the place to mount at.
+
+    Then it is read-only too: in a user namespace the service's own user has made it, and could write into it."""
     plan.add(Stage.MOUNT, "mount", "tmpfs", "run", _PLAIN, "size=4k,mode=755")
     plan.add(Stage.MOUNT, "dir", "run/secrets", "0755")
     plan.add(Stage.MOUNT, "file", SECRET_PATH.lstrip("/"))
     plan.add(Stage.MOUNT, "bind", file, SECRET_PATH.lstrip("/"))
-    plan.add(Stage.MOUNT, "attributes", SECRET_PATH.lstrip("/"), _DATA | MOUNT_ATTR_RDONLY)
+    for path in (SECRET_PATH.lstrip("/"), "run"):
+        plan.add(Stage.MOUNT, "attributes", path, _DATA | MOUNT_ATTR_RDONLY)

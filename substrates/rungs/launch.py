@@ -46,9 +46,12 @@ class Started:
 
 
 def prepare(definition: Definition, destroy: Callable[[Handle], None]) -> Prepared:
-    """Check it, clear its name, make its folders and its plan. Refused or Unavailable before anything of it was made."""
+    """Check it, clear its name, make its folders and its plan. Refused or Unavailable before anything of it was made.
+
+    A dead copy of its name goes before what is taken is looked for, because it may hold that; a living one goes after."""
     used = rungs.chosen(definition.rungs)
     roots.check(Path(definition.root))
+    _clear_dead(definition.name)
     refuse_taken(definition)
     program = launcher.program()
     records.sweep()
@@ -85,7 +88,8 @@ def launch(prepared: Prepared) -> Started:
             log=directory / "log",
         )
         accepted = time.monotonic_ns()
-        supervisor = procfs.find(pid) or UNKNOWN
+        dead = procfs.Process(pid, 0)  # to be reaped, and nobody that lives
+        supervisor = procfs.find(pid) or dead
         said = _until_closed(status, supervisor)
     finally:
         os.close(status)
@@ -144,10 +148,11 @@ def reap(process: procfs.Process) -> None:
 
 
 def refuse_taken(definition: Definition) -> None:
-    """Refused when another copy, or another program, has the address or the port."""
+    """Refused when another copy, or another program, has the address or the port. What a dead copy of this name has left
+    is in nobody's way: a start takes it away first."""
     if not definition.networked:
-        owner = records.find(definition.name)
-        if not (owner and owner.supervisor.lives() and owner.definition.port == definition.port):
+        owner = procfs.listener(definition.port)
+        if owner and owner[0] not in [process.pid for process in records.strays(definition.name)]:
             procfs.refuse_taken_port(definition.port)
         return
     for name in records.names():
@@ -155,6 +160,13 @@ def refuse_taken(definition: Definition) -> None:
         if other and other.supervisor.lives() and other.definition.address == definition.address:
             raise Refused(f"the address {definition.address} is taken by {name} (pid {other.supervisor.pid})")
     network.refuse_taken(definition.name, definition.address)
+
+
+def _clear_dead(name: str) -> None:
+    """Take away a copy without a supervisor. One without a record too: its removal was killed when the record had gone."""
+    leftover = records.find(name)
+    if records.folder(name).exists() and not (leftover and leftover.supervisor.lives()):
+        records.forget(name)
 
 
 def _lay_out(handle: Handle) -> None:

@@ -196,6 +196,8 @@ static void start(char **command, int as_init) {
     tell_time("sandboxed");
     if (as_init) {
         tell_time("init");
+        /* It is the same user as the service, which may neither trace it nor look into it. For the service, exec undoes that. */
+        must(prctl(PR_SET_DUMPABLE, 0));
         pid_t service = fork();
         must(service);
         if (service) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from substrates.errors import Unavailable
 from substrates.rungs import cgroups
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
@@ -37,5 +38,9 @@ class Limits(Rung):
             plan.add(Stage.UNDO, "rmdir", folder)
 
     def undo(self, name: str) -> None:
-        """A supervisor that was killed leaves its groups behind, empty."""
-        cgroups.here().remove(name)
+        """A supervisor that was killed leaves its groups behind, and without a PID namespace the service's children in them."""
+        try:
+            found = cgroups.here()
+        except Unavailable:
+            return  # then there are none
+        found.remove(name)

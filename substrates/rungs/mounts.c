@@ -1,6 +1,7 @@
 /* The launcher's steps about files and mounts that are more than one call. */
 #define _GNU_SOURCE
 #include "launcher.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,10 +21,14 @@ void set_attributes(const char *path, unsigned long long flags) {
     must(syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attributes, sizeof attributes));
 }
 
-/* Makes a path that is there read-only, or hides it: a folder under an empty one, a file under /dev/null. */
+/* Makes a path that is there read-only, or hides it: a folder under an empty one, a file under /dev/null. Only one that is
+ * not there is left out: one that cannot be looked at would stay open, and nobody would know. */
 void freeze(const char *path, int hide) {
     struct stat found;
-    if (stat(path, &found) < 0) return;
+    if (stat(path, &found) < 0) {
+        if (errno != ENOENT) fail();
+        return;
+    }
     if (!hide) {
         must(mount(path, path, 0, MS_BIND, 0));
         set_attributes(path, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);

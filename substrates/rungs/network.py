@@ -77,7 +77,10 @@ def links_of(name: str) -> list[str]:
 
 
 def refuse_taken(name: str, address: str) -> None:
-    """Refused when a pair that is there has this address and is not this copy's: one of another VMLAB_HOME, for instance."""
+    """Refused when this machine has the address itself, or a pair that is there and not this copy's has it: another
+    VMLAB_HOME's, for instance."""
+    if holder := _holder(address):
+        raise Refused(f"the address {address} is taken by the interface {holder}")
     others = [path.name for path in LINKS.glob(f"{_PREFIX}?????-{address.rpartition('.')[2]}")]
     for link in others:
         if link not in links_of(name):

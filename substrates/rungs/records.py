@@ -1,8 +1,8 @@
 """What runs on the rungs: one folder a copy under the run directory, with its spec, its plan, its log and its data.
 
-By it a copy is found again without any state, and whatever it left on the host is taken away. The bridge and the lab's own
-level of cgroups are shared: a start holds a lock while it relies on them, and they go only when nobody holds it. Left out:
-how a copy is started (`launch`) and stopped (`substrates.namespaces`).
+By it a copy is found again without any state, and whatever it left on the host is taken away. The bridge, the addresses and
+the lab's own level of cgroups are shared: one start at a time holds the lock while it takes what it needs, and what is shared
+goes only when nobody holds it. Left out: how a copy is started (`launch`) and stopped (`substrates.namespaces`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ KIND = "namespaces"
 MARK = "VMLAB_COPY"  # in the environment: by it a process is found whose starter was killed before it could note the pid
 UNKNOWN = procfs.Process(0, 0)
 END_SECONDS = 5.0
+LOCK_SECONDS = 60.0  # a start that has to stop a deaf copy of its name first takes 20
 
 
 @dataclass(frozen=True)
@@ -139,14 +140,15 @@ def log_tail(path: Path, lines: int = 40) -> list[str]:
 def forget(name: str, *, ended: bool = False) -> None:
     """Take away all that a copy without its supervisor has left: processes, links, cgroups, files.
 
-    `ended` when it ended by itself: with a PID namespace no process can be left then, and none is looked for."""
+    What is in its cgroups ends first, because there, and only there, it can be kept from forking meanwhile. `ended` when it
+    ended by itself: with a PID namespace no process can be left then, and none is looked for."""
     handle = find(name)
     used = handle.definition.rungs if handle else rungs.NAMES
-    if not (ended and "pid" in used):
-        _end_strays(name)
-    for rung in rungs.RUNGS:
+    for rung in reversed(rungs.RUNGS):
         if rung.name in used and (not rung.root or os.geteuid() == 0):
             rung.undo(name)
+    if not (ended and "pid" in used):
+        _end_strays(name)
     shutil.rmtree(folder(name), ignore_errors=True)
     tidy()
 
@@ -171,7 +173,7 @@ def tidy() -> None:
     """Remove what the copies share when there is none; not while somebody starts one."""
     if os.geteuid() != 0:
         return
-    with _locked(fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+    with _locked(0.0) as alone:
         if alone and not names():
             network.remove_bridge()
             try:
@@ -182,9 +184,12 @@ def tidy() -> None:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """While this is held, what the copies share stays. A start that fails may have been the one that made it."""
+    """While this is held, nobody else starts, so that no two take one address or make the bridge, and what the copies share
+    stays. A start that fails may have been the one that made it."""
     try:
-        with _locked(fcntl.LOCK_SH):
+        with _locked(LOCK_SECONDS) as alone:
+            if not alone:
+                raise SubstrateError(f"another start has held {network.LINKS} locked for {LOCK_SECONDS:g} s")
             yield
     except BaseException:
         tidy()
@@ -192,22 +197,29 @@ def starting() -> Iterator[None]:
 
 
 @contextmanager
-def _locked(how: int) -> Iterator[bool]:
+def _locked(seconds: float) -> Iterator[bool]:
     """On a folder that is there anyway: it leaves no file, and every VMLAB_HOME of this machine has the same. A kill gives it
-    back. Yields whether it was had, which only LOCK_NB leaves open. Without root nothing is shared."""
+    back. Yields whether it was had in time; it is asked for again and again, because flock has no deadline. Without root
+    nothing is shared."""
     if os.geteuid() != 0:
         yield True
         return
     file = os.open(network.LINKS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline = time.monotonic() + seconds
     try:
-        fcntl.flock(file, how)
-        had = True
-    except BlockingIOError:
-        had = False
-    try:
+        while not (had := _had(file)) and time.monotonic() < deadline:
+            time.sleep(0.001)
         yield had
     finally:
         os.close(file)
+
+
+def _had(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _grouped() -> list[str]:
@@ -219,14 +231,19 @@ def _grouped() -> list[str]:
         return []
 
 
+def strays(name: str) -> list[procfs.Process]:
+    """What was started for a copy and lives, its supervisor and the service included."""
+    return procfs.by_environment(MARK, str(folder(name)))
+
+
 def _end_strays(name: str) -> None:
     """Without a PID namespace a service's children outlive it; with one they end a moment after the supervisor."""
     deadline = time.monotonic() + END_SECONDS
-    while strays := procfs.by_environment(MARK, str(folder(name))):
-        for process in strays:
+    while left := strays(name):
+        for process in left:
             send(process, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise SubstrateError(f"{name}: the processes {[process.pid for process in strays]} do not end")
+            raise SubstrateError(f"{name}: the processes {[process.pid for process in left]} do not end")
         time.sleep(0.001)
 
 

@@ -13,8 +13,9 @@ from substrates import rungs
 from substrates.boundaries.reading import Reading
 from tests.live.conftest import missing
 from tests.live.lab.conftest import lab, module_lab, prepared
+from tests.live.vm.conftest import libvirt
 
-__all__ = ["lab", "module_lab", "prepared"]
+__all__ = ["lab", "libvirt", "module_lab", "prepared"]
 Look = Callable[[Place], tuple[Reading, dict[str, Finding]]]
 
 

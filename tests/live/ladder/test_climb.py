@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -41,6 +42,14 @@ def test_what_cannot_be_measured_says_why(climbed: dict[str, Any]) -> None:
     told = {row["rung"] for row in climbed["rungs"]} | {gap["rung"] for gap in climbed["not_measured"]}
     assert {"runc alone", "crun alone", "docker, host network", "docker, bridge network", "vm"} <= told
     assert all(gap["reason"] for gap in climbed["not_measured"])
+
+
+def test_what_is_here_is_measured(climbed: dict[str, Any]) -> None:
+    """Docker on both networks, and a runtime that is installed, have times in both variants; a gap would hide a defect."""
+    names = [f"docker, {network} network" for network in ("host", "bridge")]
+    names += ["runc alone"] if shutil.which("runc") else []
+    measured = {(row["rung"], row["variant"]) for row in climbed["rungs"]}
+    assert {(name, variant) for name in names for variant in ("null", "service")} - measured == set()
 
 
 def test_rungs_tell_what_they_give(climbed: dict[str, Any]) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from substrates import namespaces
+from substrates import namespaces, procfs
 from substrates.errors import Refused, SubstrateError
+from substrates.run import run
 from substrates.rungs import NAMES, launcher
+from tests.live.namespaces.conftest import Starter
+from tests.live.namespaces.test_tree import until
 
+RACES = 5
+HOLDER = "held0"
 Change = Callable[[namespaces.Definition, Path], namespaces.Definition]
 CASES: dict[str, tuple[Change, str]] = {
     "unknown rung": (lambda d, _: replace(d, rungs=("mount", "jail")), "there is no rung 'jail'"),
@@ -54,6 +63,65 @@ def test_a_taken_address(definition: namespaces.Definition) -> None:
 
     namespaces.wait(first)
     assert namespaces.names() == ["vmlab-try"]
+
+
+def test_two_that_start_at_once(definition: namespaces.Definition) -> None:
+    """Of two starts with one address at the same moment just one is refused, and the other runs."""
+    for _ in range(RACES):
+        gate = threading.Barrier(2)
+
+        def start(name: str, gate: threading.Barrier = gate) -> str:
+            gate.wait(10)
+            try:
+                namespaces.start(replace(definition, name=name))
+            except SubstrateError as error:
+                return f"{type(error).__name__}: {error}"
+            return "runs"
+
+        with ThreadPoolExecutor(2) as pool:
+            said = sorted(pool.map(start, ["vmlab-try", "vmlab-second"]))
+
+        assert said[0].startswith("Refused: the address 198.18.2.99 is taken by"), said
+        assert said[1] == "runs"
+        namespaces.remove_labelled()
+
+
+def test_an_address_of_this_machine(definition: namespaces.Definition) -> None:
+    """An address that another interface of this machine has is refused with the interface, and nothing is made."""
+    run(["ip", "link", "add", HOLDER, "type", "bridge"])
+    try:
+        run(["ip", "address", "add", f"{definition.address}/32", "dev", HOLDER])
+        with pytest.raises(Refused, match=rf"the address 198\.18\.2\.99 is taken by the interface {HOLDER}"):
+            namespaces.start(definition)
+    finally:
+        run(["ip", "link", "delete", HOLDER])
+
+    assert namespaces.everything_labelled() == []
+
+
+def test_a_dead_copys_port(running: Starter) -> None:
+    """A child that listens and has outlived its killed supervisor is not in the way of the next start of the same name."""
+    program = (
+        "import os, socket, time\nserver = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
+        "os.fork()\nprint('listens', flush=True)\ntime.sleep(600)"
+    )
+    for _ in range(2):
+        handle = running(program, rungs=("mount", "chroot"), port=18994)
+        until(handle, "listens")
+        os.kill(handle.supervisor.pid, signal.SIGKILL)
+        os.waitpid(handle.supervisor.pid, 0)
+
+    assert procfs.listener(18994)
+
+
+def test_a_folder_without_a_record(definition: namespaces.Definition) -> None:
+    """A copy whose removal was killed when the record had gone can be started again."""
+    handle = namespaces.start(definition)
+    os.kill(handle.supervisor.pid, signal.SIGKILL)
+    os.waitpid(handle.supervisor.pid, 0)
+    (Path(handle.directory) / "spec.json").unlink()
+
+    namespaces.wait(namespaces.start(definition))
 
 
 def test_a_taken_port(definition: namespaces.Definition) -> None:

@@ -14,6 +14,7 @@ from substrates import namespaces, procfs
 from substrates.artifact import Artifact
 from substrates.contract import MILESTONES, Request, Slot
 from substrates.rungs import NAMES, cgroups, prefixes
+from substrates.rungs.launch import USER
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.test_tree import until
@@ -36,8 +37,8 @@ def attempt(path):
         return "written"
     except OSError as error:
         return error.errno
-paths = ["/x", "/etc/x", "/usr/x", "/srv/app.py", "/dev/x", "/run/x", "/proc/sys/kernel/hostname", "/data/x", "/tmp/x",
-         "/dev/null"]
+paths = ["/x", "/etc/x", "/usr/x", "/srv/app.py", "/dev/x", "/run/x", "/run/secrets/x", "/run/secrets/service",
+         "/proc/sys/kernel/hostname", "/data/x", "/tmp/x", "/dev/null"]
 print({path: attempt(path) for path in paths}, flush=True)
 __import__("time").sleep(60)
 """
@@ -114,10 +115,17 @@ def test_init_has_no_more_than_the_service(definition: namespaces.Definition) ->
     assert [init[key] for key in keys] == [main[key] for key in keys]
 
 
-def test_only_data_and_scratch_can_be_written(running: Starter, built: Artifact) -> None:
-    """The tree, /dev, /run and /proc/sys refuse writes; the data and the scratch folder take them; the tree is as it was."""
+@pytest.mark.parametrize("hidden", [False, True], ids=["without a secret", "with a secret"])
+def test_only_data_and_scratch_can_be_written(
+    running: Starter, built: Artifact, home: Path, hidden: bool
+) -> None:
+    """The tree, /dev, /run and /proc/sys refuse writes; the data and the scratch folder take them; the tree is as it was, and
+    the secret, which is the service's own user's, too."""
     before = (built.root / "srv" / "app.py").stat()
-    handle = running(WRITES)
+    secret = home / "secret"
+    secret.write_text("hush")
+    os.chown(secret, USER, USER)
+    handle = running(WRITES, secret_file=str(secret) if hidden else "")
     found = ast.literal_eval(until(handle, "}"))
 
     assert {path for path, said in found.items() if said == "written"} == {"/data/x", "/tmp/x", "/dev/null"}
@@ -125,6 +133,16 @@ def test_only_data_and_scratch_can_be_written(running: Starter, built: Artifact)
     assert not (Path(handle.directory) / "tmp" / "x").exists()  # it is on the tmpfs
     assert not (built.root / "tmp" / "x").exists()
     assert (built.root / "srv" / "app.py").stat().st_mtime_ns == before.st_mtime_ns
+    assert secret.read_text() == "hush"
+
+
+@pytest.mark.parametrize("rungs", [(), ("mount", "chroot"), NAMES], ids=len)
+def test_no_file_of_the_launcher_is_open(running: Starter, rungs: tuple[str, ...]) -> None:
+    """The service has its input, its output and its errors, and nothing else of whoever started it."""
+    handle = running("print('ready', flush=True)\n__import__('time').sleep(60)", rungs=rungs, port=PORT)
+    until(handle, "ready")
+
+    assert sorted(path.name for path in Path(f"/proc/{handle.main.pid}/fd").iterdir()) == ["0", "1", "2"]
 
 
 def test_the_tree_is_safe_from_the_first_change_of_root(running: Starter, built: Artifact) -> None:

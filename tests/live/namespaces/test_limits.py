@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from substrates import namespaces, procfs
-from substrates.rungs import cgroups
+from substrates.rungs import NAMES, cgroups
+from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.traces import settled
 
 MIB = 1024**2
+PORT = 18998
 HOG = """
 held = []
 print("begins", flush=True)
@@ -19,22 +24,18 @@ while True:
     if len(held) % 16 == 0: print("has", len(held), flush=True)
 """
 STORM = """
-import os, time
-made = 0
+import os
 while True:
-    try:
-        if os.fork() == 0:
-            time.sleep(60)
-            os._exit(0)
-        made += 1
-    except OSError as error:
-        print("stopped at", made, error.errno, flush=True)
-        break
-time.sleep(60)
+    try: os.fork()
+    except OSError: pass
 """
+STORM_PIDS = 64
+STORM_LOOKS = 50
+END_SECONDS = 5.0
 SPIN = "while True: pass"
 SPIN_TWICE = "import os\nos.fork()\nwhile True: pass"
-SHARES = ((SPIN, 0.1), (SPIN_TWICE, 0.2))  # little, so that a busy machine has it to give
+SHARES = ((SPIN, 0.1), (SPIN_TWICE, 0.2), (SPIN_TWICE, 1.0))
+WINDOWS, WINDOW_SECONDS = 3, 5.0  # a busy machine may not have it to give in one of them
 
 
 def said(handle: namespaces.Handle) -> str:
@@ -81,33 +82,45 @@ def test_memory_is_the_kernels_doing(running: Starter) -> None:
     assert handle.main.lives()
 
 
-def test_a_fork_storm_stops_at_the_limit(running: Starter) -> None:
-    """A service that forks for ever gets EAGAIN at its limit of processes, its init counted; the host can go on forking."""
-    handle = running(STORM, pids=32)
+@pytest.mark.parametrize("rungs", [("limits",), NAMES], ids=["limits", "all"])
+def test_a_fork_storm_stops_at_the_limit(running: Starter, home: Path, rungs: tuple[str, ...]) -> None:
+    """A service whose processes all fork for ever gets as many as its limit and never one more; the host goes on forking,
+    and the copy is destroyed in time with nothing left of it."""
+    handle = running(STORM, pids=STORM_PIDS, rungs=rungs, port=PORT)
+    name = handle.definition.name
+    assert settled(lambda: [] if len(cgroups.here().members(name)) >= STORM_PIDS else ["growing"]) == []
 
-    settled(lambda: [] if "stopped" in said(handle) else ["waiting"])
-
-    assert said(handle).strip() == "stopped at 30 11"  # with init and the service itself: 32
-    assert len(procfs.tree(handle.supervisor.pid)) - 1 == 32
+    for _ in range(STORM_LOOKS):
+        assert len(cgroups.here().members(name)) <= STORM_PIDS
+        subprocess.run(["true"], check=True, timeout=END_SECONDS)
+    began = time.monotonic()
     namespaces.destroy(handle)
 
-
-def test_cpu_time_stays_within_its_quota(running: Starter) -> None:
-    """Over 5 s a service that never rests gets its share of CPU time and not 5 % more, on two processors too."""
-    for program, share in SHARES:
-        handle = running(program, cpus=share)
-        used = _cpu_share(handle, seconds=5.0)
-        namespaces.destroy(handle)
-
-        assert used <= share * 1.05, f"{used:.3f} of {share}"
-        assert used >= share * 0.5, f"{used:.3f} of {share}: this machine is too busy to say"
+    assert time.monotonic() - began < END_SECONDS
+    assert traces.processes(home) == []
+    assert [path for path in cgroups.here().folders(name) if path.exists()] == []
+    assert namespaces.everything_labelled() == []
 
 
-def _cpu_share(handle: namespaces.Handle, seconds: float) -> float:
-    """What the kernel has booked for the whole copy, over the time that passed."""
+@pytest.mark.parametrize(("program", "share"), SHARES)
+def test_cpu_time_stays_within_its_quota(running: Starter, program: str, share: float) -> None:
+    """Over 5 s a service that never rests gets its share of CPU time, within 5 %, on two processors too. Never more; less
+    only where somebody else takes it, so that the best of a few windows counts."""
+    handle = running(program, cpus=share)
     time.sleep(0.5)
+    used: list[float] = []
+    while len(used) < WINDOWS and max(used, default=0.0) < share * 0.95:
+        used.append(_cpu_share(handle))
+    namespaces.destroy(handle)
+
+    assert max(used) <= share * 1.05, f"{used} of {share}"
+    assert max(used) >= share * 0.95, f"{used} of {share}"
+
+
+def _cpu_share(handle: namespaces.Handle) -> float:
+    """What the kernel has booked for the whole copy, over the time that passed."""
     began, before = time.monotonic(), _booked(handle)
-    time.sleep(seconds)
+    time.sleep(WINDOW_SECONDS)
     return (_booked(handle) - before) / (time.monotonic() - began)
 
 
@@ -121,7 +134,7 @@ def test_the_limits_are_read_back(running: Starter) -> None:
     instance = {"name": handle.definition.name}
 
     assert namespaces.limits(instance) == {"cpus": 0.5, "memory_bytes": 64 * MIB, "enforced": True}
-    for cpus, memory in ((1.5, 256 * MIB), (0.25, 32 * MIB)):
+    for cpus, memory in ((1.5, 256 * MIB), (0.25, 32 * MIB), (0.29, 500_000_000)):
         namespaces.set_limits(handle, cpus, memory)
         assert namespaces.limits(instance) == {"cpus": cpus, "memory_bytes": memory, "enforced": True}
     assert Path(handle.directory).is_dir()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from substrates import namespaces, procfs
 from substrates.contract import Request, Slot
-from substrates.rungs import NAMES, cgroups, network, records
+from substrates.errors import SubstrateError
+from substrates.run import launch as start_process
+from substrates.rungs import NAMES, cgroups, launch, network, records
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.traces import settled
@@ -41,12 +46,18 @@ while True: time.sleep(60)
 """
 FAMILY = "import os, time\nfor _ in range(3): os.fork()\ntime.sleep(600)"
 KILLS = 100
+EARLY_KILLS, EARLY_SECONDS, EARLY_SEED = 30, 0.006, 1  # a start on all rungs takes about 5 ms
 
 
 def until(handle: namespaces.Handle, word: str) -> str:
     """Its log once this is in it."""
     settled(lambda: [] if word in handle.log.read_text() else ["waiting"])
     return handle.log.read_text()
+
+
+def groups_of(name: str) -> list[Path]:
+    """A copy's cgroups that are there."""
+    return [path for path in cgroups.here().folders(name) if path.exists()]
 
 
 def ended_with(handle: namespaces.Handle) -> int:
@@ -74,7 +85,7 @@ def test_sigterm_reaches_the_service(running: Starter) -> None:
     assert ended_with(handle) == 7
     assert "ends 2 1" in handle.log.read_text()
     assert time.monotonic() - began < 2.0
-    assert [path for path in cgroups.here().folders(handle.definition.name) if path.exists()] == []
+    assert groups_of(handle.definition.name) == []
 
 
 def test_a_service_that_ends_takes_its_children_with_it(running: Starter) -> None:
@@ -101,19 +112,57 @@ def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.timeout(600)
 def test_a_killed_supervisor_leaves_nothing(running: Starter, home: Path) -> None:
-    """kill -9 of the supervisor, 100 times: no process, mount, link or namespace stays; the next start takes the cgroups."""
+    """kill -9 of the supervisor, 100 times: no process, mount, link or namespace stays; the start of another copy takes the
+    cgroups."""
+    places = [("vmlab-try", "198.18.2.99"), ("vmlab-other", "198.18.2.98")]
     for turn in range(KILLS):
-        handle = running(FAMILY)
+        (name, address), (last, _) = places[turn % 2], places[1 - turn % 2]
+        handle = running(FAMILY, name=name, address=address)
+        assert groups_of(last) == [], turn
         own = set(traces.spaces(handle.main.pid).values()) - set(traces.spaces(os.getpid()).values())
         assert len(own) >= 7
+        assert network.links_of(name) != []
+        assert traces.processes(home) != []
         os.kill(handle.supervisor.pid, signal.SIGKILL)
         os.waitpid(handle.supervisor.pid, 0)
 
         assert settled(lambda: traces.processes(home)) == [], turn
         assert settled(lambda spaces=own: traces.in_use(spaces)) == [], turn  # type: ignore[misc]
         assert traces.mounts(home) == [], turn
-        assert settled(lambda: network.links_of("vmlab-try")) == [], turn
-        assert [path for path in cgroups.here().folders(handle.definition.name) if path.exists()] != [], turn
+        assert settled(lambda of=name: network.links_of(of)) == [], turn  # type: ignore[misc]
+        assert groups_of(name) != [], turn
+
+
+@pytest.mark.timeout(300)
+def test_a_supervisor_killed_at_any_moment_leaves_nothing(
+    definition: namespaces.Definition, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kill -9 of the supervisor somewhere in the middle of a start: the start fails in a line or gives a copy that is dead,
+    and after `remove_copies` nothing of either is there. Both happen, or the moments say nothing."""
+    chance, failed = random.Random(EARLY_SEED), []
+    killers: list[threading.Timer] = []
+
+    def killed(*command: Any, **options: Any) -> int:
+        pid = start_process(*command, **options)
+        killers.append(threading.Timer(chance.uniform(0, EARLY_SECONDS), os.kill, (pid, signal.SIGKILL)))
+        killers[-1].start()
+        return pid
+
+    monkeypatch.setattr(launch, "start_process", killed)
+    before = traces.of_host()
+    copy = replace(definition, name=Slot(7, 0).name, address=network.copy_address(7))
+    for turn in range(EARLY_KILLS):
+        try:
+            assert ended_with(namespaces.start(copy)) == -signal.SIGKILL
+        except SubstrateError as error:
+            failed.append(str(error))
+        killers[-1].join()
+        namespaces.remove_copies()
+
+        assert traces.left(home, before) == [], turn
+    assert len(killers) == EARLY_KILLS
+    assert 0 < len(failed) < EARLY_KILLS
+    assert all("could not be started" in line for line in failed)
 
 
 def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
@@ -130,7 +179,7 @@ def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
 
         clear()
 
-        assert [path for path in cgroups.here().folders(handle.definition.name) if path.exists()] == []
+        assert groups_of(handle.definition.name) == []
 
 
 def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:

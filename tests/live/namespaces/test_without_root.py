@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from substrates import linux, namespaces, rungs
+from substrates import linux, namespaces, procfs, rungs
 from substrates.artifact import Artifact
 from substrates.contract import Request, Slot
 from substrates.errors import Refused, Unavailable
@@ -70,6 +70,7 @@ def test_the_rungs_that_need_no_root_work(built: Artifact, own_home: Path) -> No
             boot = namespaces.boot(definition, Slot(9, PORT), request)
             main = boot.copy.main.pid
             facts = {key: status(main)[key] for key in ("CapEff", "NoNewPrivs", "Seccomp", "NSpid")}
+            facts["init's owner"] = str(Path(f"/proc/{procfs.parent(main)}/environ").stat().st_uid)
             facts["uid_map"] = Path(f"/proc/{main}/uid_map").read_text().strip()
             facts["artifact"] = namespaces.artifact({"name": boot.copy.definition.name})
             namespaces.destroy(boot.copy)
@@ -84,6 +85,7 @@ def test_the_rungs_that_need_no_root_work(built: Artifact, own_home: Path) -> No
         assert (facts["CapEff"], facts["NoNewPrivs"], facts["Seccomp"]) == ("0" * 16, "1", "2")
         assert facts["uid_map"].split() == ["65532", str(NOBODY), "1"]
         assert facts["left"] == []
+        assert facts["init's owner"] == "0"  # the service, which is the same user, may not look into it
     assert found[1]["artifact"] == built.digest
     assert traces.processes(own_home) == []
 

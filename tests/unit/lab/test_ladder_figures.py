@@ -15,12 +15,13 @@ from lab.sample import Sample
 
 TRUE_SECONDS = {"fork+exec": 0.002, "mount": 0.0025, "all": 0.0055}
 ADDS = {"fork+exec": "", "mount": "mount", "all": "rlimits"}
+AFTER = {"mount": "fork+exec", "all": "mount"}
 
 
 def note(run: RunWriter, rung: str, variant: str, **more: Any) -> None:
     """A step as the verb notes it."""
-    facts = {"available": True, "rung": rung, "variant": variant, "adds": ADDS.get(rung, ""), **more}
-    run.set_stack(f"{rung} ({variant})", facts)
+    facts = {"rung": rung, "variant": variant, "adds": ADDS.get(rung, ""), "after": AFTER.get(rung, "")}
+    run.set_stack(f"{rung} ({variant})", {"available": True, **facts, **more})
 
 
 def boot(run: RunWriter, rung: str, variant: str, block: int, seconds: float) -> None:
@@ -106,3 +107,20 @@ def test_a_step_without_a_boot_is_no_row(tmp_path: Path) -> None:
     assert [row["rung"] for row in found["rungs"]] == ["fork+exec"]
     assert found["rungs"][0]["boot_seconds"] == {"median": 0.002, "ci95": None, "n": 1}
     assert found["finished"] is False
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["failed", "never booted"])
+def test_no_difference_over_a_gap(tmp_path: Path, noted: bool) -> None:
+    """Where the step before has no time, nothing is said of what a rung adds: the cost of two would be that of one."""
+    run = results.create(root=tmp_path, seed=1, host={})
+    for rung in TRUE_SECONDS:
+        if rung != "mount" or noted:
+            note(run, rung, "null", available=rung != "mount")
+    for block in range(6):
+        boot(run, "fork+exec", "null", block, 0.002)
+        boot(run, "all", "null", block, 0.0055)
+    run.finish()
+    rows = {row["rung"]: row for row in figures(results.load(run.run, tmp_path))["rungs"]}
+    assert rows.keys() == {"fork+exec", "all"}
+    assert rows["all"]["added_seconds"] is None
+    assert rows["all"]["ratio_to_fork_exec"]["median"] == pytest.approx(2.75)

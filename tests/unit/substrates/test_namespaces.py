@@ -13,7 +13,7 @@ import pytest
 from providers.namespaces import INPUTS, NamespacesProvider
 from substrates import namespaces, procfs, rungs
 from substrates.errors import Refused, SubstrateError
-from substrates.rungs import launch, records, roots
+from substrates.rungs import launch, network, records, roots
 
 DEFINITION = namespaces.Definition(
     name="vmlab-try",
@@ -141,6 +141,7 @@ def test_check_finds_bad_input(
 def test_a_taken_address_is_found_by_check(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that another copy on record has is refused with that copy's name."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(network, "run", lambda _: "")  # this machine has no address of its own
     directory = records.folder("vmlab-first")
     directory.mkdir(parents=True)
     first = replace(DEFINITION, name="vmlab-first", rungs=("mount", "network"), address="198.18.2.5")

@@ -14,6 +14,9 @@ from substrates.rungs import cgroups, launcher, network
 from substrates.rungs.rung import Plan, Setting, Stage
 
 ROOT_ONLY = ("network", "limits")
+ADDRESSES = (
+    "lo UNKNOWN 127.0.0.1/8 \nheld0 DOWN 198.18.2.98/24 198.18.2.99/32 \n"  # as `ip -brief address` says it
+)
 
 
 def setting(*names: str, own: int = 0, **changed: object) -> Setting:
@@ -177,6 +180,7 @@ def test_the_secret_is_mounted_only_where_there_is_one() -> None:
     assert not [line for line in without if "secrets" in line]
     assert "bind\t/run/s\trun/secrets/service" in with_
     assert "attributes\trun/secrets/service\t15" in with_
+    assert with_.index("attributes\trun\t15") > with_.index("bind\t/run/s\trun/secrets/service")
 
 
 def test_the_limits_of_version_2_are_a_birthplace(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +224,7 @@ def test_link_names_fit() -> None:
 def test_an_address_of_another_home_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A link with the address that is not this copy's own is refused with its name; its own, and other addresses, are not."""
     monkeypatch.setattr(network, "LINKS", tmp_path)
+    monkeypatch.setattr(network, "run", lambda _: ADDRESSES)
     (tmp_path / network.link_of("own", "198.18.2.5")).mkdir()
     (tmp_path / "vmlab-zzzzz-15").mkdir()
 
@@ -229,6 +234,16 @@ def test_an_address_of_another_home_is_taken(monkeypatch: pytest.MonkeyPatch, tm
         network.refuse_taken("other", "198.18.2.5")
     with pytest.raises(Refused, match="vmlab-zzzzz-15"):
         network.refuse_taken("own", "198.18.2.15")
+
+
+def test_an_address_of_this_machine_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An address that an interface of this machine has, whatever its prefix, is refused with the interface."""
+    monkeypatch.setattr(network, "LINKS", tmp_path)
+    monkeypatch.setattr(network, "run", lambda _: ADDRESSES)
+
+    network.refuse_taken("own", "198.18.2.9")
+    with pytest.raises(Refused, match=r"the address 198\.18\.2\.99 is taken by the interface held0"):
+        network.refuse_taken("own", "198.18.2.99")
 
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

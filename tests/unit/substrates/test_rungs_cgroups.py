@@ -158,6 +158,43 @@ def test_removing_ends_what_is_inside(version_2: cgroups.Cgroups, monkeypatch: p
     version_2.remove("a")
 
 
+@pytest.mark.parametrize("version", ["version_1", "version_2"])
+def test_nothing_forks_while_it_is_ended(
+    version: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first process of a group is killed its limit of processes is 0; a group that is gone gets no file."""
+    found: cgroups.Cgroups = request.getfixturevalue(version)
+    carried_out(found, "a", GROUP_1)
+    for folder in found.folders("a"):
+        (folder / "cgroup.procs").write_text("12\n")
+    seen = []
+
+    def kill(pid: int) -> None:
+        seen.append((pid, found.count_file("a").read_text()))
+        for folder in found.folders("a"):
+            shutil.rmtree(folder)
+            folder.mkdir()
+
+    monkeypatch.setattr(cgroups, "_kill", kill)
+    found.remove("a")
+    found.remove("a")
+
+    assert seen == [(12, "0")]
+    assert found.names() == []
+
+
+@pytest.mark.parametrize("version", ["version_1", "version_2"])
+def test_a_share_of_cpu_time_is_rounded(version: str, request: pytest.FixtureRequest) -> None:
+    """0.29 of a period, which is a little less in floating point, is 29000 microseconds, and reads back as 0.29."""
+    found: cgroups.Cgroups = request.getfixturevalue(version)
+    carried_out(found, "a", GROUP_1)
+    for path, text in found.settings("a", Held(0.29, 64 * MIB, 32)):
+        path.write_text(text)
+
+    assert "29000" in [text.split()[0] for _, text in found.settings("a", Held(0.29, 64 * MIB, 32))]
+    assert found.held("a").cpus == 0.29
+
+
 def test_bases_stay_while_there_is_a_copy(version_1: cgroups.Cgroups) -> None:
     """The lab's own level is removed only when it is empty."""
     for folder in version_1.folders("a"):
