@@ -126,7 +126,7 @@ def _timed(what: str, say: Say) -> Iterator[None]:
 def _print_status(chosen: Sequence[parts.Part], as_json: bool) -> None:
     found: list[Status] = [part.status() for part in chosen]
     if as_json:
-        _print(json.dumps([asdict(one) for one in found], indent=2))
+        _print(json.dumps({one.name: asdict(one) for one in found}, indent=2))
         return
     for one in found:
         owner = ", ours" if one.ours and one.state == "running" else ""

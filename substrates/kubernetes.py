@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,19 +99,30 @@ def cold(definition: Definition) -> Definition | None:
 
 
 def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
-    """Make the pod and ask through its Service; not before the pod is ready, which is sooner than the Service leads to it."""
-    api, namespace = _api(definition.choice), definition.namespace
-    copy = Handle(definition.choice, namespace, slot.name, "")
+    """A copy that answers; of one that does not, or that is broken off, nothing is left."""
+    copy = Handle(definition.choice, definition.namespace, slot.name, "")
     destroy(copy)  # what an interrupted run left
     if definition.twin:
         forget(definition.twin)
+    try:
+        return _booted(definition, copy, slot, request)
+    except BaseException:
+        # Where this fails too the first error says more, and what stays goes with the next boot or with gc.
+        with suppress(SubstrateError):
+            destroy(copy)
+        raise
+
+
+def _booted(definition: Definition, copy: Handle, slot: Slot, request: Request) -> Boot:
+    """Make the pod and ask through its Service; not before the pod is ready, which is sooner than the Service leads to it."""
+    api, namespace = _api(definition.choice), definition.namespace
     url = _service(api, definition, copy)
     pod = pod_of(definition.template, slot.name, request.nonce)
     with Watch(api, namespace, slot.name, request.seconds) as watch:
         stamps = {"requested": time.monotonic_ns()}
         made = api.send("POST", f"{CORE}/namespaces/{namespace}/pods", pod)
         stamps["accepted"] = time.monotonic_ns()
-        copy = Handle(definition.choice, namespace, slot.name, made["metadata"]["uid"])
+        copy = replace(copy, uid=made["metadata"]["uid"])
         deadline = stamps["requested"] + int(request.seconds * 1e9)
         ready = watch.until("ready", deadline)
         near = CONNECT_SECONDS if definition.choice.ours else FAR_SECONDS
@@ -122,7 +134,6 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     if definition.choice.ours:  # another's cluster may have another clock
         stamps |= service_stamps(log)
     if answer is None:
-        destroy(copy)
         lines = [*said, *([trouble] if trouble else []), *log.splitlines()]
         raise NeverAnswered(slot.name, max(stamps, key=MILESTONES.index), request.seconds, lines)
     account = {name: (seen[name] - stamps["requested"]) / 1e9 for name in ACCOUNT if name in seen}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +20,7 @@ from substrates.errors import Refused, SubstrateError, Unavailable
 from substrates.kubernetes_access import Access, Choice, access
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 30.0
+SPARE_SECONDS = 5.0  # in which the API server ends a watch itself
 MERGE = "application/merge-patch+json"
 
 
@@ -81,23 +82,16 @@ class Api:
         """What is no object: a log."""
         return self._exchange("GET", path, query, None).data.decode(errors="replace")
 
-    def watch(self, path: str, seconds: float, **query: str) -> Generator[dict[str, Any]]:
-        """The changes of a list as they arrive, for at most that long. Closing the generator ends the connection."""
+    def watch(self, path: str, seconds: float, **query: str) -> Changes:
+        """The changes of a list as they arrive, for at most that long. There may be none for all of that time."""
         more = {"watch": "true", "timeoutSeconds": str(max(1, round(seconds)))}
-        response = self._exchange("GET", path, {**query, **more}, None, whole=False)
-        try:
-            rest = b""
-            for chunk in response.stream(None):
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield from map(json.loads, lines)
-        except exceptions.HTTPError:
-            return
-        finally:
-            response.close()
+        return Changes(self._exchange("GET", path, {**query, **more}, None, lasting=seconds))
 
     def _exchange(
-        self, method: str, path: str, query: Mapping[str, str], body: Any, *, whole: bool = True
+        self, method: str, path: str, query: Mapping[str, str], body: Any, *, lasting: float | None = None
     ) -> urllib3.BaseHTTPResponse:
+        """The response; with `lasting` it is one that goes on for so many seconds, and is not read yet."""
+        silence = ANSWER_SECONDS if lasting is None else lasting + SPARE_SECONDS
         headers = {"Accept": "application/json", "User-Agent": "vmlab"}
         headers["Content-Type"] = MERGE if method == "PATCH" else "application/json"
         if self._access.token:
@@ -109,7 +103,8 @@ class Api:
                 body=None if body is None else json.dumps(body).encode(),
                 headers=headers,
                 retries=False,
-                preload_content=whole,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=silence),
+                preload_content=lasting is None,
             )
         except (exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from None
@@ -122,6 +117,35 @@ class Api:
         if self.choice.ours:
             return Unavailable(said, "vmlab host up kubernetes")
         return Refused(f"{said}; next: give --kubeconfig or --context a cluster that runs")
+
+
+class Changes:
+    """What a watch tells, line by line. `close` ends it at once, also from another thread than the one that reads."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+        self._chunks = response.stream(None)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        rest = b""
+        while chunk := self._chunk():
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from map(json.loads, lines)
+        self._response.close()
+
+    def close(self) -> None:
+        """End the connection; its reader comes to the end of what there is."""
+        try:
+            self._response.shutdown()
+        except (ValueError, RuntimeError, OSError):  # it has ended by itself
+            self._response.close()
+
+    def _chunk(self) -> bytes:
+        """What comes next; nothing at the end, whoever made it. TLS says ValueError of a connection that was ended here."""
+        try:
+            return next(self._chunks, b"")
+        except (exceptions.HTTPError, ValueError, OSError):
+            return b""
 
 
 def _message(response: urllib3.BaseHTTPResponse) -> str:
@@ -142,10 +166,7 @@ def _words(error: BaseException) -> str:
 
 def _pool(access: Access) -> urllib3.HTTPConnectionPool:
     parts = urlsplit(access.server)
-    limits: dict[str, Any] = {
-        "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
-        "maxsize": 8,
-    }
+    limits: dict[str, Any] = {"maxsize": 8}
     if parts.scheme == "http":
         return urllib3.HTTPConnectionPool(parts.hostname or "", parts.port or 80, **limits)
     context = ssl.create_default_context(cadata=access.authority_pem or None)

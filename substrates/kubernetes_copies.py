@@ -1,7 +1,7 @@
 """The objects of a copy: the Deployment's pod template as a bare pod, and a Service that leads to it alone.
 
-A copy differs from the stack's pods in its name, its nonce, a fresh volume for its data, and that it ends when it is told to:
-no draining, and no second life after a crash.
+A copy differs from the stack's pods in its name, its nonce, a fresh volume for its data, that it may be on any node, and that
+it ends when it is told to: no draining, and no second life after a crash.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def pod_of(template: dict[str, Any], name: str, nonce: str) -> dict[str, Any]:
     """The pod of a copy."""
     spec = copy.deepcopy(template["spec"])
     spec["restartPolicy"] = "Never"
+    spec.pop("affinity", None)  # to pods of the stack, with which a copy shares no volume
     for volume in spec.get("volumes") or []:
         if volume.pop("persistentVolumeClaim", None):
             volume["emptyDir"] = {"sizeLimit": "64Mi"}

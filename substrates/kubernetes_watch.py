@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from substrates.errors import SubstrateError
-from substrates.kubernetes_api import Api
+from substrates.kubernetes_api import Api, Changes
 
 # By the reason of the kubelet's event. The sandbox, with the pod's address, is there before it looks for the image.
 EVENTS = {"Pulling": "pulling", "Pulled": "pulled", "Created": "created", "Started": "started"}
@@ -26,8 +26,13 @@ HOPELESS = {
 }
 
 
+END_SECONDS = 1.0  # for a thread whose connection has been ended
+
+
 class Watch:
-    """Watches one pod that need not exist yet, from the `with` on; `stamps_ns` has what was seen so far, by name."""
+    """Watches one pod that need not exist yet, from the `with` on; `stamps_ns` has what was seen so far, by name.
+
+    After the `with` neither threads nor connections are left: the next boot is timed."""
 
     def __init__(self, api: Api, namespace: str, pod: str, seconds: float) -> None:
         self._api, self._seconds = api, seconds
@@ -37,22 +42,33 @@ class Watch:
         }
         self._changed = threading.Condition()
         self._ended = False
+        self._open: list[Changes] = []
+        self.threads: list[threading.Thread] = []
         self.stamps_ns: dict[str, int] = {}
         self.said: list[str] = []  # the kubelet's and the scheduler's events, in words
         self.trouble = ""
 
     def __enter__(self) -> Self:
         """Watch from now on: what happened before is not told again."""
-        for path, selector in self._paths.items():
-            version = self._api.get(path, limit="1")["metadata"]["resourceVersion"]
-            threading.Thread(target=self._follow, args=(path, selector, version), daemon=True).start()
+        versions = {
+            path: self._api.get(path, limit="1")["metadata"]["resourceVersion"] for path in self._paths
+        }
+        for path, version in versions.items():
+            arguments = (path, self._paths[path], version)
+            self.threads.append(threading.Thread(target=self._follow, args=arguments, daemon=True))
+            self.threads[-1].start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The threads end with their next line, or when the API server ends the watch."""
-        self._ended = True
+        """End the connections, and with them the threads."""
+        with self._changed:
+            self._ended, still_open = True, list(self._open)
+        for changes in still_open:
+            changes.close()
+        for thread in self.threads:
+            thread.join(END_SECONDS)
 
     def until(self, name: str, deadline_ns: int) -> bool:
         """Wait for a stamp; False when its time is over or nothing will come of it."""
@@ -73,15 +89,22 @@ class Watch:
                 resourceVersion=version,
                 allowWatchBookmarks="false",
             )
+            if not self._keep(changes):
+                return
             for change in changes:
-                at = time.monotonic_ns()
-                if self._ended:
-                    changes.close()
-                    return
-                self._note(at, change["type"], change["object"])
+                self._note(time.monotonic_ns(), change["type"], change["object"])
         except SubstrateError as error:
             with self._changed:
                 self.said.append(f"the watch broke off: {error}")
+
+    def _keep(self, changes: Changes) -> bool:
+        """Have it closed in the end; False when that is now."""
+        with self._changed:
+            if not self._ended:
+                self._open.append(changes)
+            else:
+                changes.close()
+            return not self._ended
 
     def _note(self, at: int, type_: str, seen: dict[str, Any]) -> None:
         with self._changed:

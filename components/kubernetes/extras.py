@@ -52,7 +52,11 @@ def node_probe(family: Family, ground: Ground, image: str, ours: Artifact) -> An
     template = {
         "metadata": {"labels": labels | family.labels("node-probe")},
         "spec": restricted(image, own)
-        | {"serviceAccountName": ground.identity.metadata.name, "terminationGracePeriodSeconds": 5},
+        | {
+            "serviceAccountName": ground.identity.metadata.name,
+            "terminationGracePeriodSeconds": 5,
+            "tolerations": [{"operator": "Exists"}],  # each node: those with a taint, too
+        },
     }
     spec = {"selector": {"matchLabels": labels}, "template": template}
     return family.make(k8s.apps.v1.DaemonSet, "node-probe", namespace=ground.namespace, spec=spec)

@@ -52,7 +52,7 @@ def up(part: str, say: Say) -> None:
         if daemon.pid() is None:
             _start(part, say)
         _wait("the API server", lambda: api.answers("/readyz"))
-        objects.make()
+        _wait("what a fresh API server lacks", _objects_are_made)
         _wait("the node", lambda: not trouble())
         # Without it a pod is refused: the controllers make it a moment after their start.
         _wait("the default service account", lambda: api.get(ACCOUNT) is not None)
@@ -149,22 +149,35 @@ def _make_files() -> None:
     (layout.run() / "programs.json").unlink(missing_ok=True)
     if not pki.complete():
         pki.make()
-        kubeconfigs.make()
+    kubeconfigs.make()  # always: a kill may have come between the two
     pause.make()
     for program in programs.KNOWN.values():
         program.configure()
 
 
 def _wait(what: str, ready: Callable[[], bool]) -> None:
+    """Until it is so. What fails meanwhile is tried again: a server that starts refuses (429, 500, 503) or is late."""
     deadline = time.monotonic() + READY_SECONDS
-    while not ready():
+    while True:
+        said = ""
+        try:
+            if ready():
+                return
+        except HostError as error:
+            said = str(error)
         if daemon.pid() is None:
             raise HostError(
                 f"kubernetes: its supervisor has ended; {daemon.log} says:\n{daemon.last_lines()}"
             )
         if time.monotonic() > deadline:
-            raise HostError(f"kubernetes: {what} was not ready after {READY_SECONDS} s: {trouble()}")
+            why = said or trouble()
+            raise HostError(f"kubernetes: {what} was not ready after {READY_SECONDS} s: {why}")
         time.sleep(PAUSE)
+
+
+def _objects_are_made() -> bool:
+    objects.make()
+    return True
 
 
 def _ended(child: dict[str, Any]) -> str:

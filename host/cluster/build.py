@@ -109,6 +109,15 @@ def refuse_small_disk() -> None:
         )
 
 
+def refuse_without_go(say: Say) -> None:
+    """Refused if something is to be built and no Go can be had. One that has to be fetched is in the cache afterwards."""
+    if is_built():
+        return
+    base().mkdir(parents=True, exist_ok=True)
+    with _alone():
+        toolchain.go(say)
+
+
 def _build(go: str, say: Say) -> None:
     fresh = base() / f"{_UNFINISHED}{key()}"
     fresh.mkdir()

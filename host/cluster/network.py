@@ -1,9 +1,10 @@
 """The cluster's network: one bridge with the node's address and the pods', the route of the services, and a fence.
 
-The fence is two chains of our own. Pods talk to each other and to this machine; nothing from outside reaches them or the
-node's address, and nothing of theirs leaves. The route exists before the API server: an address of a service that nobody
-has programmed yet would otherwise leave the machine by the default route. Left out: IPv6, and network policies, which the
-bridge plugin does not enforce.
+The fence is three chains of our own. Pods talk to each other and to this machine; nothing from outside reaches them, a
+service or the node's address, and nothing of theirs leaves. What comes in is dropped before kube-proxy sees it, whose own
+chain comes before ours in FORWARD and takes whatever was led to a pod. The route exists before the API server: an address
+of a service that nobody has programmed yet would otherwise leave the machine by the default route. Left out: IPv6, and
+network policies, which the bridge plugin does not enforce.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from host import run
 from host.cluster import layout
 
-FORWARD, INPUT = "VMLAB-K8S", "VMLAB-K8S-IN"
+FORWARD, INPUT, BEFORE = "VMLAB-K8S", "VMLAB-K8S-IN", "VMLAB-K8S-PRE"
 
 
 def up() -> None:
@@ -54,17 +55,26 @@ def _fence() -> None:
         f"-A {INPUT} -i lo -j RETURN",
         f"-A {INPUT} -j DROP",
         "COMMIT",
+        "*mangle",  # the first table of ours that a packet meets while it still has the address of a service
+        f":{BEFORE} - [0:0]",
+        f"-A {BEFORE} -i {layout.BRIDGE} -j RETURN",
+        f"-A {BEFORE} -i lo -j RETURN",
+        f"-A {BEFORE} -j DROP",
+        "COMMIT",
     ]
     run.run(["iptables-restore", "--noflush", "--wait=5"], timeout=20, given="\n".join(lines) + "\n")
-    _jump("FORWARD", "-j", FORWARD)
-    _jump("INPUT", "-d", f"{layout.NODE_ADDRESS}/32", "-j", INPUT)
+    _jump("filter", "FORWARD", "-j", FORWARD)
+    _jump("filter", "INPUT", "-d", f"{layout.NODE_ADDRESS}/32", "-j", INPUT)
+    for addresses in (layout.SERVICES, layout.PODS, f"{layout.NODE_ADDRESS}/32"):
+        _jump("mangle", "PREROUTING", "-d", addresses, "-j", BEFORE)
 
 
-def _jump(chain: str, *rule: str) -> None:
+def _jump(table: str, chain: str, *rule: str) -> None:
     """First in its chain: Docker's own rules, and a policy of DROP, come after."""
-    saved = run.run(["iptables", "-w", "5", "-S", chain], timeout=20)
+    command = ["iptables", "-w", "5", "-t", table]
+    saved = run.run([*command, "-S", chain], timeout=20)
     if " ".join(["-A", chain, *rule]) not in saved.splitlines():
-        run.run(["iptables", "-w", "5", "-I", chain, "1", *rule], timeout=20)
+        run.run([*command, "-I", chain, "1", *rule], timeout=20)
 
 
 def _configure() -> None:

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from host import cgroups
+from host import cgroups, run
 from host.cluster import layout, leftovers, mounts, network, rules
-from host.errors import HostError
+from host.errors import HostError, Unavailable
 
 # kubelet (--protect-kernel-defaults=false), kube-proxy, and the bridge plugin.
 SYSCTLS = (
@@ -29,6 +29,7 @@ SYSCTLS = (
     "net/netfilter/nf_conntrack_max",
     "net/bridge/bridge-nf-call-iptables",
 )
+SETTINGS = Path("/proc/sys")
 # What the kubelet asks of cgroup v2 (pkg/kubelet/cm/cgroup_v2_manager_linux.go).
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 GONE_SECONDS = 10
@@ -47,9 +48,27 @@ def take() -> Traces:
 
 def prepare() -> None:
     """What pods behind a service need of the kernel: traffic across the bridge passes the rules."""
+    _load_bridge_rules()
     for name in ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"):
         if _sysctl(name) not in (None, "1"):
-            (Path("/proc/sys") / name).write_text("1")
+            (SETTINGS / name).write_text("1")
+
+
+def _load_bridge_rules() -> None:
+    """Docker loads the module, plain Debian does not. Without it a pod that asks a service whose pod is on the same bridge
+    gets answers from an address it never asked. It stays loaded, as Docker leaves it: others may rely on it by then."""
+    if (SETTINGS / "net/bridge").exists():
+        return
+    said = ""
+    try:
+        run.run(["modprobe", "br_netfilter"], timeout=20)
+    except HostError as error:
+        said = f": {error}"
+    if not (SETTINGS / "net/bridge").exists():
+        raise Unavailable(
+            f"kubernetes: this kernel does not pass a bridge's traffic through the firewall{said}",
+            "load the kernel's module br_netfilter (modprobe br_netfilter)",
+        )
 
 
 def undo(before: Traces) -> list[str]:
@@ -126,13 +145,13 @@ def _put_back(before: dict[str, str | None]) -> list[tuple[str, str]]:
     changed = []
     for name, value in before.items():
         if value is not None and _sysctl(name) not in (None, value):
-            (Path("/proc/sys") / name).write_text(value)
+            (SETTINGS / name).write_text(value)
             changed.append((name, value))
     return changed
 
 
 def _sysctl(name: str) -> str | None:
     try:
-        return (Path("/proc/sys") / name).read_text().strip()
+        return (SETTINGS / name).read_text().strip()
     except OSError:
         return None

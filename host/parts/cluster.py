@@ -7,6 +7,7 @@ cluster that the user names, which needs no part.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 from host import cgroups, packages, record
@@ -36,6 +37,12 @@ def needs() -> None:
     packages.needs(PACKAGES)
     if cgroups.detect().mode == "none":
         raise Unavailable("no control groups are mounted", "vmlab host up docker")
+    build.refuse_without_go(_say)  # last, because it may fetch one
+
+
+def _say(line: str) -> None:
+    """`needs` is given nobody to tell, and fetching a Go takes a while."""
+    sys.stderr.write(f"{line}\n")
 
 
 def status() -> Status:

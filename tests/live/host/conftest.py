@@ -64,7 +64,8 @@ class Done:
     @property
     def json(self) -> dict[str, dict[str, Any]]:
         """The answer by part."""
-        return {one["name"]: one for one in json.loads(self.out)}
+        found: dict[str, dict[str, Any]] = json.loads(self.out)
+        return found
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tests.live.host.test_up_and_down import states
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
 PART = "kubernetes"
 POD_SECONDS = 30
+OUTSIDE = "198.51.100.1"  # of a range for documentation (RFC 5737), here that of a neighbour
 STOPPED = {PART: ("stopped", False)}
 RUNNING = {PART: ("running", True)}
 
@@ -56,6 +57,62 @@ class Cluster:
         image = json.loads((build.base() / "pause" / "image.json").read_text())["image"]
         assert self.kubectl("run", "still", f"--image={image}").code == 0
         self.until(lambda: self.pod()["status"]["phase"] == "Running", "the pod runs")
+
+    def run_web(self) -> tuple[str, str]:
+        """A pod that answers, behind a service; the addresses of both, the service's first."""
+        image = json.loads((build.base() / "pause" / "image.json").read_text())["image"]
+        container = {
+            "name": "web",
+            "image": image,
+            "command": ["/busybox", "httpd", "-f", "-p", "8080"],
+            "volumeMounts": [{"name": "busybox", "mountPath": "/busybox"}],
+        }
+        volumes = [{"name": "busybox", "hostPath": {"path": "/bin/busybox", "type": "File"}}]
+        spec = json.dumps({"spec": {"containers": [container], "volumes": volumes}})
+        assert self.kubectl("run", "web", f"--image={image}", f"--overrides={spec}").code == 0
+        assert self.kubectl("expose", "pod", "web", "--port=80", "--target-port=8080").code == 0
+        self.until(lambda: bool(self.told("pod", "web", "{.status.podIP}")), "the pod has an address")
+        return self.told("service", "web", "{.spec.clusterIP}"), self.told("pod", "web", "{.status.podIP}")
+
+    def told(self, kind: str, name: str, path: str) -> str:
+        """One field of an object."""
+        return self.kubectl("get", kind, name, "-o", f"jsonpath={path}").out
+
+    def add_neighbour(self) -> None:
+        """A network namespace beside this machine, by a pair of links; it knows the way to the cluster and listens outside."""
+        commands = [
+            "ip netns add lan",
+            "ip link add to-lan type veth peer name eth0 netns lan",
+            "ip address add 203.0.113.1/24 dev to-lan",
+            "ip link set to-lan up",
+            f"ip route add {OUTSIDE}/32 via 203.0.113.2",
+            "ip -n lan address add 203.0.113.2/24 dev eth0",
+            f"ip -n lan address add {OUTSIDE}/32 dev lo",
+            "ip -n lan link set lo up",
+            "ip -n lan link set eth0 up",
+            f"ip -n lan route add {layout.OURS} via 203.0.113.1",
+            "ip netns exec lan busybox httpd -p 80 -h /proc/self/net",
+        ]
+        for command in commands:
+            done = self.sandbox.run(*command.split())
+            assert done.code == 0, f"{command}: {done.said}"
+
+    def remove_neighbour(self) -> None:
+        """End what listens in it, and take it away with what `ip netns` itself leaves."""
+        for pid in self.sandbox.run("ip", "netns", "pids", "lan").out.split():
+            assert self.sandbox.run("kill", pid).code == 0
+        for command in (
+            "ip link delete to-lan",
+            "ip netns delete lan",
+            "umount /run/netns",
+            "rmdir /run/netns",
+        ):
+            done = self.sandbox.run(*command.split())
+            assert done.code == 0, f"{command}: {done.said}"
+
+    def reaches(self, url: str, *where: str) -> bool:
+        """Whether somebody answers there, whatever he says."""
+        return self.sandbox.run(*where, "curl", "-sk", "-m", "2", "-o", "/dev/null", url).code == 0
 
     def pod(self) -> dict[str, Any]:
         """The pod as the API has it."""
@@ -212,6 +269,28 @@ def test_addresses_stay_on_the_machine(cluster: Cluster) -> None:
     for address in ("198.19.200.7", "198.19.77.7"):
         assert f"dev {layout.BRIDGE}" in cluster.sandbox.run("ip", "route", "get", address).out
     assert cluster.down().code == 0
+
+
+def test_nothing_comes_in_and_nothing_leaves(cluster: Cluster) -> None:
+    """Through its service a pod answers this machine. A neighbour on a network of this machine, with a route, reaches neither
+    service, pod nor API server; and what a pod sends to the neighbour is rejected."""
+    before = cluster.sandbox.census()
+    cluster.up()
+    service, pod = cluster.run_web()
+    cluster.add_neighbour()
+    inside = ("ip", "netns", "exec", "lan")
+    ours = [f"http://{service}/", f"http://{pod}:8080/", f"https://{layout.API_SERVICE}/", f"{layout.API}/"]
+
+    cluster.until(lambda: all(cluster.reaches(url) for url in ours), "this machine reaches all of it")
+    assert cluster.reaches(f"http://{OUTSIDE}/"), "this machine reaches its neighbour"
+    assert cluster.reaches(f"http://{OUTSIDE}/", *inside), "and so does the neighbour itself"
+    assert [url for url in ours if cluster.reaches(url, *inside)] == []
+    out = cluster.kubectl("exec", "web", "--", "/busybox", "wget", "-T", "5", "-O", "-", f"http://{OUTSIDE}/")
+    assert "Connection refused" in out.said, out
+
+    cluster.remove_neighbour()
+    assert states(cluster.down(force=True)) == STOPPED
+    assert cluster.sandbox.census() == before
 
 
 def cluster_names() -> set[str]:

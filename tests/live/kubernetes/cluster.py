@@ -6,6 +6,8 @@ Each test's stack has a name that nobody else has, in a copy of the program whos
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import subprocess
 import time
 import uuid
@@ -16,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from host.cluster import layout
 from substrates.kubernetes_access import Choice
 from substrates.kubernetes_api import Api, ApiError
 from substrates.probe import ask
@@ -137,6 +140,18 @@ def asked(url: str, path: str = "/", method: str = "GET") -> dict[str, Any]:
         subprocess.run(command, capture_output=True, text=True, check=True).stdout
     )
     return said
+
+
+def resolved(name: str) -> str:
+    """The address of a name, as the cluster's resolver tells it over UDP; "" where it has none."""
+    words = b"".join(bytes([len(word)]) + word.encode() for word in name.split("."))
+    question = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + words + struct.pack("!BHH", 0, 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.sendto(question, (layout.DNS_SERVICE, 53))
+        said = client.recv(512)
+    answers = struct.unpack("!H", said[6:8])[0]
+    return socket.inet_ntoa(said[-4:]) if answers == 1 else ""
 
 
 def pod(name: str, **container: Any) -> dict[str, Any]:

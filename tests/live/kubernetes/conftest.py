@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from substrates import places
 from substrates.errors import SubstrateError
+from substrates.kubernetes_access import CONTEXT, KUBECONFIG, lab_kubeconfig
 from substrates.kubernetes_api import Api
 from tests.live.conftest import missing
 from tests.live.kubernetes import cluster
@@ -21,8 +19,8 @@ SECRET = "hunter2-7e3b1c55d0a94f"
 
 @pytest.fixture(scope="session")
 def api() -> Iterator[Api]:
-    """The cluster."""
-    path = Path(os.environ.get("KUBECONFIG") or places.run() / "cluster" / "kubeconfig")
+    """The lab's own cluster: never the one that KUBECONFIG or VMLAB_KUBECONFIG name, which may be in use."""
+    path = lab_kubeconfig()
     if not path.is_file():
         missing(f"no cluster: {path} is not there; start it with: vmlab host up kubernetes")
     found = cluster.api_of(path)
@@ -39,8 +37,10 @@ def lab(api: Api) -> Iterator[Laboratory]:
     """A lab of its own that has the machine's cluster."""
     lab = Laboratory.make().with_copy()
     (lab.home / "run").mkdir()
-    (lab.home / "run" / "cluster").symlink_to(places.run() / "cluster")
+    (lab.home / "run" / "cluster").symlink_to(lab_kubeconfig().parent)
     with pytest.MonkeyPatch.context() as patch:
+        for name in (KUBECONFIG, CONTEXT):  # the lab's commands inherit them
+            patch.delenv(name, raising=False)
         patch.setenv("VMLAB_HOME", str(lab.home))  # for what the tests call themselves
         yield lab
     lab.remove()

@@ -75,7 +75,7 @@ def test_what_is_no_kubeconfig(down: Stack, tmp_path: Path) -> None:
 
 
 def test_image_that_cannot_be_pulled(new_stack: Callable[..., Stack]) -> None:
-    """The engine ends with 1 and says which image, in the kubelet's words."""
+    """The engine ends with 1 and says which image, in the words of the pod's state and of its event."""
     stack = new_stack(replicas=1, image="127.0.0.1:5000/vmlab/nobody-has-this")
 
     done = stack.run("up", "--skip-preview", VMLAB_TIMEOUT="8")
@@ -84,10 +84,11 @@ def test_image_that_cannot_be_pulled(new_stack: Callable[..., Stack]) -> None:
     assert done.returncode == 1, said
     assert "nobody-has-this" in said
     assert "ErrImagePull" in said or "ImagePullBackOff" in said
+    assert "Failed: Failed to pull image" in said
 
 
 def test_pod_that_crashes(new_stack: Callable[..., Stack]) -> None:
-    """The engine ends with 1 and the container's exit code and last words; mended, the same stack comes up."""
+    """The engine ends with 1, the container's exit code and last words, and the event; mended, the same stack comes up."""
     stack = new_stack(replicas=1, environment={"BIND": "203.0.113.9"})
 
     done = stack.run("up", "--skip-preview", VMLAB_TIMEOUT="8")
@@ -96,6 +97,7 @@ def test_pod_that_crashes(new_stack: Callable[..., Stack]) -> None:
     assert done.returncode == 1, said
     assert "exit code 1" in said
     assert "Cannot assign requested address" in said
+    assert "BackOff: Back-off restarting failed container" in said
     stack.configure(environment={})
     stack.up()
     until(lambda: answers(stack.outputs["url"]), 20, "an answer")

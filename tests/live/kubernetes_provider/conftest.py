@@ -1,4 +1,4 @@
-"""A real cluster (the built-in one, or that of KUBECONFIG), a namespace for each test, and a census that must balance.
+"""A real cluster (the lab's own, or that of VMLAB_TEST_KUBECONFIG), a namespace for each test, and a census that must balance.
 
 A test's objects are in its namespace, or carry its label; both are removed even when it fails, and were then an error.
 """
@@ -19,10 +19,12 @@ import pytest
 
 from engine.providers.kubernetes.refusal import RefusalError
 from engine.providers.kubernetes.site import Settings, Site
-from substrates import places
+from substrates.kubernetes_access import lab_kubeconfig
 from tests.live.conftest import missing
 from tests.unit.engine.providers.kubernetes.driver import Engine, served
 
+# Of its own, because KUBECONFIG and VMLAB_KUBECONFIG may point at a cluster that is in use.
+NAMED = "VMLAB_TEST_KUBECONFIG"
 REGISTRY = "127.0.0.1:5000"
 LABEL = "vmlab.stack"
 CLUSTER_WIDE = (
@@ -103,7 +105,7 @@ class Lab:
 @pytest.fixture(scope="session")
 def kubeconfig() -> str:
     """Where the cluster's kubeconfig is."""
-    path = Path(os.environ.get("KUBECONFIG") or places.run() / "cluster" / "kubeconfig")
+    path = kubeconfig_path()
     if not path.is_file():
         missing(f"no cluster: {path} is not there; start it with: vmlab host up kubernetes")
     return str(path)
@@ -165,6 +167,11 @@ def lab(new_lab: Callable[..., Lab]) -> Iterator[Lab]:
     state = lab.start()
     yield lab
     lab.engine.delete(state, GONE_SECONDS)
+
+
+def kubeconfig_path() -> Path:
+    """The lab's own, unless the user names one for tests."""
+    return Path(os.environ.get(NAMED) or lab_kubeconfig())
 
 
 def census(site: Site) -> set[str]:

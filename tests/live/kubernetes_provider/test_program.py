@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from engine.providers.kubernetes.site import Site
+from substrates.kubernetes_access import KUBECONFIG, lab_kubeconfig
 from tests.engine.harness import Project
-from tests.live.kubernetes_provider.conftest import LABEL, census
+from tests.live.kubernetes_provider.conftest import LABEL, NAMED, census, kubeconfig_path
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).parents[3]
@@ -156,6 +157,17 @@ def test_engine_killed_while_creating(project: Project, site: Site, kind: str) -
 
 def _selected(kind: str, name: str) -> dict[str, str]:
     return {"fieldSelector": f"metadata.name={name}"} if kind == "Namespace" else {}
+
+
+def test_the_users_own_cluster_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests write into the lab's own cluster, or into one that is named for tests; never where kubectl would."""
+    monkeypatch.delenv(NAMED, raising=False)
+    for name in ("KUBECONFIG", KUBECONFIG):
+        monkeypatch.setenv(name, "/production")
+    assert kubeconfig_path() == lab_kubeconfig()
+
+    monkeypatch.setenv(NAMED, "/for-tests")
+    assert str(kubeconfig_path()) == "/for-tests"
 
 
 def test_served_alone(kubeconfig: str) -> None:

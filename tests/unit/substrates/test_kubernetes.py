@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from substrates import folder, kubernetes_cluster, kubernetes_copies, kubernetes_node
+from substrates import (
+    folder,
+    kubernetes,
+    kubernetes_api,
+    kubernetes_cluster,
+    kubernetes_copies,
+    kubernetes_node,
+)
+from substrates.contract import Request, Slot
 from substrates.errors import Refused, Unavailable
 from substrates.kubernetes_access import Choice
 from substrates.kubernetes_api import Api, ApiError
@@ -24,6 +33,7 @@ TEMPLATE: dict[str, Any] = {
     "spec": {
         "restartPolicy": "Always",
         "serviceAccountName": "me",
+        "affinity": {"podAffinity": {}},
         "containers": [
             {
                 "name": "service",
@@ -43,9 +53,17 @@ TEMPLATE: dict[str, Any] = {
 class Faulty(http.server.BaseHTTPRequestHandler):
     """An API server with a fault: no metrics API, or what a test puts into `answers`."""
 
+    protocol_version = "HTTP/1.1"
     answers: ClassVar[dict[str, tuple[int, list[object]]]] = {}
+    watched: ClassVar[threading.Semaphore] = threading.Semaphore(0)  # a watch has begun
+    let_go: ClassVar[threading.Semaphore] = threading.Semaphore(0)  # its client has ended it
+    gone: ClassVar[list[str]] = []  # what was deleted
+    silence = 5.0  # before a watch tells of its one change
 
     def do_GET(self) -> None:
+        if "watch=true" in self.path:
+            self._watch()
+            return
         status, lines = self.answers.get(self.path.partition("?")[0], (404, [{"message": "not found"}]))
         body = "".join(json.dumps(line) + "\n" for line in lines).encode()
         self.send_response(status)
@@ -53,8 +71,29 @@ class Faulty(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        self.gone.append(self.path)
+        self.do_POST()
+
     def log_message(self, *_: Any) -> None:
         """Nothing."""
+
+    def _watch(self) -> None:
+        """Nothing changes for a while; then one thing does, unless the client has gone."""
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.watched.release()
+        if select.select([self.connection], [], [], self.silence)[0]:
+            self.let_go.release()
+            return
+        line = json.dumps({"type": "ADDED", "object": {"kind": "Pod"}}).encode() + b"\n"
+        self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(line), line))
 
 
 @pytest.fixture
@@ -63,6 +102,8 @@ def cluster(tmp_path: Path) -> Iterator[Choice]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faulty) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         Faulty.answers = {"/version": (200, [{"gitVersion": "v1.2.3"}])}
+        Faulty.watched, Faulty.let_go = threading.Semaphore(0), threading.Semaphore(0)
+        Faulty.gone = []
         row = {"name": "x", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}
         contexts = [{"name": "x", "context": {"cluster": "x"}}]
         path = tmp_path / "kubeconfig"
@@ -85,6 +126,7 @@ def test_pod_of_a_copy() -> None:
     assert pod["spec"]["restartPolicy"] == "Never"
     assert pod["spec"]["serviceAccountName"] == "me"
     assert "lifecycle" not in container
+    assert "affinity" not in pod["spec"], "it may be on any node"
     assert pod["metadata"]["labels"] == {"vmlab.stack": "boot.vmlab-boot-1", "vmlab.copy": "vmlab-boot-1"}
     assert TEMPLATE["spec"]["restartPolicy"] == "Always", "the template itself is as it was"
 
@@ -181,6 +223,69 @@ def test_watch(cluster: Choice) -> None:
 
     assert before < watch.stamps_ns["scheduled"] <= watch.stamps_ns["ready"]
     assert watch.said == ["Pulled: Container image already present"]
+
+
+def test_watch_outlives_a_silence(cluster: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch without changes for longer than an answer may take goes on: the change that comes then is told."""
+    monkeypatch.setattr(kubernetes_api, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(Faulty, "silence", 0.5)
+
+    told = list(Api(cluster).watch("/api/v1/pods", 10.0))
+
+    assert [change["type"] for change in told] == ["ADDED"]
+
+
+def test_watch_ends_with_its_silence(cluster: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server that does not end a watch when it should is not waited for."""
+    monkeypatch.setattr(kubernetes_api, "SPARE_SECONDS", 0.1)
+    started = time.monotonic()
+
+    assert list(Api(cluster).watch("/api/v1/pods", 0.2)) == []
+    assert time.monotonic() - started < 2
+
+
+def test_watch_leaves_nothing(cluster: Choice) -> None:
+    """After the `with` its connections are ended and its threads are gone, though nothing was told."""
+    listing: dict[str, Any] = {"metadata": {"resourceVersion": "7"}}
+    Faulty.answers = {f"/api/v1/namespaces/n/{kind}": (200, [listing]) for kind in ("pods", "events")}
+    started = time.monotonic()
+
+    with Watch(Api(cluster), "n", "pod", 60.0) as watch:
+        for _ in range(2):
+            assert Faulty.watched.acquire(timeout=2)
+
+    assert [thread for thread in watch.threads if thread.is_alive()] == []
+    for _ in range(2):
+        assert Faulty.let_go.acquire(timeout=2)
+    assert time.monotonic() - started < Faulty.silence - 1
+    assert watch.said == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_boot_that_breaks_off(
+    cluster: Choice, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """Whatever ends a boot after its pod was made, pod and Service are removed, and the error is told."""
+    ported = {"clusterIP": "127.0.0.1", "ports": [{"port": 9}]}
+    Faulty.answers = {
+        "/api/v1/namespaces/n/services": (201, [{"spec": ported}]),
+        "/api/v1/namespaces/n/pods": (201, [{"metadata": {"uid": "u", "resourceVersion": "7"}}]),
+        "/api/v1/namespaces/n/events": (200, [{"metadata": {"resourceVersion": "7"}}]),
+    }
+    definition = kubernetes.Definition(cluster, "n", TEMPLATE, Address("ClusterIP"))
+    removed: list[int] = []
+
+    def broken(watch: Watch, name: str, deadline_ns: int) -> bool:
+        removed.append(len(Faulty.gone))
+        raise error
+
+    monkeypatch.setattr(Watch, "until", broken)
+
+    with pytest.raises(error):
+        kubernetes.boot(definition, Slot(1, 0), Request("/", "n", echoed=True))
+
+    pod, service = "/api/v1/namespaces/n/pods/vmlab-boot-1", "/api/v1/namespaces/n/services/vmlab-boot-1"
+    assert Faulty.gone[removed[0] :] == [pod, service]
 
 
 @pytest.mark.parametrize(

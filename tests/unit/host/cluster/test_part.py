@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from host import packages, ports, record
-from host.cluster import api, bringup, build, layout
+from host import cgroups, packages, ports, record
+from host.cluster import api, bringup, build, layout, toolchain
+from host.cluster.errors import Refused
 from host.errors import HostError
 from host.parts import cluster as part
 from substrates import places
@@ -76,6 +77,28 @@ def test_a_small_disk_is_refused_before_anything_is_installed(monkeypatch: pytes
     build.folder().mkdir(parents=True)
     (build.folder() / "build.json").write_text("{}")
     build.refuse_small_disk()
+
+    assert refused.value.exit_code == 2
+
+
+def test_no_go_is_refused_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`needs`, after which packages are installed, says so with exit code 2; with the programs built, no Go is needed."""
+
+    def none_to_be_had(say: object) -> str:
+        raise Refused("kubernetes: there is no Go", "install Go")
+
+    monkeypatch.setattr(ports, "taken", lambda port: False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(packages, "missing", lambda wanted: [])
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**40))
+    monkeypatch.setattr(cgroups, "detect", lambda: SimpleNamespace(mode="v2"))
+    monkeypatch.setattr(toolchain, "go", none_to_be_had)
+
+    with pytest.raises(Refused, match="there is no Go") as refused:
+        part.needs()
+    build.folder().mkdir(parents=True)
+    (build.folder() / "build.json").write_text("{}")
+    part.needs()
 
     assert refused.value.exit_code == 2
 

@@ -26,6 +26,9 @@ COMMIT
 COMMIT
 *mangle
 :KUBE-KUBELET-CANARY - [0:0]
+:VMLAB-K8S-PRE - [0:0]
+-A PREROUTING -d 198.19.128.0/17 -j VMLAB-K8S-PRE
+-A VMLAB-K8S-PRE -j DROP
 COMMIT
 """
 
@@ -51,8 +54,11 @@ def test_only_our_chains_and_jumps_go() -> None:
         "-X VMLAB-K8S",
         "COMMIT",
         "*mangle",
+        "-D PREROUTING -d 198.19.128.0/17 -j VMLAB-K8S-PRE",
         "-F KUBE-KUBELET-CANARY",
+        "-F VMLAB-K8S-PRE",
         "-X KUBE-KUBELET-CANARY",
+        "-X VMLAB-K8S-PRE",
         "COMMIT",
     ]
 
