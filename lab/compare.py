@@ -75,13 +75,14 @@ def _ratio(row: Row, base: Row, name: str) -> Ratio | None:
 
 
 def _phases(row: Row) -> dict[str, float]:
-    """The median of each phase in the order of a boot, and what they leave of the median total."""
+    """The median of each phase in the order of a boot, and what they leave of the median total, so that they add up to it.
+    Below zero it is, too: the median of a sum is not the sum of medians."""
     seen = [str(s.dimensions.get("phase")) for s in row.samples if s.metric == "phase_seconds"]
     order = [name for name in PHASES if name in seen] + [n for n in dict.fromkeys(seen) if n not in PHASES]
     phases = {name: stats.median(list(row.values("phase_seconds", name).values())) for name in order}
     totals = list(row.values("boot_seconds").values())
     rest = stats.median(totals) - sum(phases.values()) if totals else 0.0
-    return {**phases, UNATTRIBUTED: rest} if phases and rest > WORTH_A_PHASE_SECONDS else phases
+    return {**phases, UNATTRIBUTED: rest} if phases and abs(rest) > WORTH_A_PHASE_SECONDS else phases
 
 
 def _checks(row: Row) -> dict[str, float]:

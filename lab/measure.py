@@ -23,7 +23,7 @@ from lab.sample import Sample
 from lab.substrates import module_of
 from substrates import procfs
 from substrates.contract import Boot, Request, Slot
-from substrates.errors import NeverAnswered
+from substrates.errors import NeverAnswered, SubstrateError
 
 FIRST_PORT = 18200
 IDLE_SECONDS = 1.0
@@ -52,10 +52,10 @@ class Plan:
 
 @dataclass
 class Tally:
-    """How it went: boots that counted, and stacks that did not answer."""
+    """How it went: boots that counted, and stacks of which a boot failed."""
 
     good: int = 0
-    silent: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -81,17 +81,20 @@ def subject_of(stack: str, outputs: dict[str, Any]) -> Subject:
 def measure(plan: Plan, subjects: list[Subject], writer: RunWriter, say: Callable[[str], None]) -> Tally:
     """Measure every subject. Ctrl-C leaves what was measured; a subject that does not answer is not asked again."""
     for subject in subjects:
-        _fixed(subject, writer)
+        try:
+            _fixed(subject, writer)
+        except SubstrateError as error:  # a figure less; whether copies can be made is seen below
+            say(f"error: {error}")
     turns = list(_turns(plan, subjects, random.Random(plan.seed)))
     started, tally = time.monotonic(), Tally()
     for done, (block, place, subject) in enumerate(turns, 1):
-        if subject.stack in tally.silent:
+        if subject.stack in tally.failed:
             continue
         try:
             _turn(plan, subject, block, place, writer)
             tally.good += block >= 0
-        except NeverAnswered as error:
-            _note_silence(subject, block, error, writer, tally)
+        except SubstrateError as error:  # the others can still be measured
+            _note_failure(subject, block, error, writer, tally)
             say(f"error: {error}")
         left = (time.monotonic() - started) / done * (len(turns) - done)
         say(
@@ -121,17 +124,22 @@ def _fixed(subject: Subject, writer: RunWriter) -> None:
         writer.add(Sample("fixed_part_bytes", after[part][0], "B", {"stack": subject.stack, "part": part}))
 
 
-def _note_silence(
-    subject: Subject, block: int, error: NeverAnswered, writer: RunWriter, tally: Tally
+def _note_failure(
+    subject: Subject, block: int, error: SubstrateError, writer: RunWriter, tally: Tally
 ) -> None:
     """Keep a boot that failed as a sample; without a single good one the stack is not measured, and says why."""
-    tally.silent.add(subject.stack)
+    tally.failed.add(subject.stack)
     writer.add(Sample("boot_failed", 1, "boots", {"stack": subject.stack, "block": block}))
     if block < 0:
-        reason = f"its service never answered; the last milestone it reached was {error.milestone!r}"
         writer.set_stack(
-            subject.stack, {"available": False, "reason": reason, "fix": f"vmlab up {subject.stack}"}
+            subject.stack, {"available": False, "reason": _reason(error), "fix": f"vmlab up {subject.stack}"}
         )
+
+
+def _reason(error: SubstrateError) -> str:
+    if isinstance(error, NeverAnswered):
+        return f"its service never answered; the last milestone it reached was {error.milestone!r}"
+    return str(error).partition("\n")[0]
 
 
 def _turns(plan: Plan, subjects: list[Subject], order: random.Random) -> Iterator[tuple[int, int, Subject]]:

@@ -48,7 +48,10 @@ def measure_only(options: argparse.Namespace) -> int:
     names = stacks.chosen(options.stack) if options.stack else _running()
     plan = measure.Plan.of(quick=options.quick, seed=options.seed)
     writer = results.create(seed=plan.seed, quick=options.quick, host=facts.host())
-    tally = _measure(names, plan, writer, required=bool(options.stack))
+    try:
+        tally = _measure(names, plan, writer, required=bool(options.stack))
+    finally:
+        gc.remove_copies()
     writer.finish()
     show(writer.run, as_json=options.json)
     return _code(tally, failed=False)
@@ -74,7 +77,7 @@ def _stand_up_and_measure(names: list[str], plan: measure.Plan, writer: RunWrite
 
 def _code(tally: measure.Tally, *, failed: bool) -> int:
     """The exit code: 1 when something failed or did not answer, 3 when there is nothing to compare."""
-    if failed or tally.silent:
+    if failed or tally.failed:
         return 1
     return 0 if tally.good else 3
 

@@ -41,8 +41,11 @@ def chosen(names: list[str], *, quick: bool = False) -> list[str]:
 
 
 def up(stack: str, *flags: str) -> float:
-    """Bring a stack up; the seconds it took. LabError when the engine failed; it has said why."""
-    return _timed("up", stack, *flags)
+    """Bring a stack up; the seconds it took. LabError when the engine failed; it has said why.
+
+    A cluster is looked at first: after a reboot or `host down --force` it is a new one, and the state speaks of the old."""
+    looked_at = ["--refresh"] if substrate_of(stack) == "kubernetes" else []
+    return _timed("up", stack, *looked_at, *flags)
 
 
 def destroy(stack: str, *flags: str) -> float:

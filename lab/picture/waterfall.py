@@ -34,7 +34,7 @@ _SHORT = 12  # a bar below a twelfth of the longest is drawn again, enlarged
 def draw(comparison: Comparison, names: Mapping[str, str]) -> str:
     """The picture; empty when no stack has phases."""
     bars: Bars = {
-        label: substrate["phases_seconds"]
+        label: {phase: seconds for phase, seconds in substrate["phases_seconds"].items() if seconds > 0}
         for label, substrate in comparison["substrates"].items()
         if sum(substrate.get("phases_seconds", {}).values()) > 0
     }

@@ -285,7 +285,7 @@ def test_nothing_comes_in_and_nothing_leaves(cluster: Cluster) -> None:
     assert cluster.reaches(f"http://{OUTSIDE}/"), "this machine reaches its neighbour"
     assert cluster.reaches(f"http://{OUTSIDE}/", *inside), "and so does the neighbour itself"
     assert [url for url in ours if cluster.reaches(url, *inside)] == []
-    out = cluster.kubectl("exec", "web", "--", "/busybox", "wget", "-T", "5", "-O", "-", f"http://{OUTSIDE}/")
+    out = cluster.kubectl("exec", "web", "--", "/busybox", "nc", "-w", "5", OUTSIDE, "80")
     assert "Connection refused" in out.said, out
 
     cluster.remove_neighbour()

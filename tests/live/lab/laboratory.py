@@ -1,9 +1,10 @@
 """A lab of its own for a test: `python -m lab` with state, runs and what is running in a folder that nobody else has.
 
 The cache is this machine's, because a tree is expensive to make. The census counts what a run may leave behind: Docker's
-things that no other program has labelled, processes that work in the lab's folder or carry its name in their environment,
-and files of copies, secrets, locks and half-written state. Left out: what the user keeps on purpose (results, states); the
-private directory of a killed engine, which the next engine removes (tests/live/whole).
+things that no other program has labelled, processes that work in the lab's folder or carry its name or that of a copy in
+their environment, cgroups and links of its copies, and files of copies, secrets, locks and half-written state. Left out:
+what the user keeps on purpose (results, states); the private directory of a killed engine, which the next engine removes
+(tests/live/whole).
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from docker import APIClient
 
 from lab.engine import ROOT
 from substrates import places
+from substrates.procfs import CGROUPS
+from substrates.rungs import cgroups, network
+from tests.live.namespaces import traces
 
 PROGRAM = ("components", "engine", "host", "lab", "providers", "service", "stacks", "substrates")
 SETTLE_SECONDS = 5.0
@@ -134,15 +139,22 @@ def _has_owner(home: Path) -> bool:
 
 def take(docker: APIClient, lab: Laboratory) -> Census:
     """Everything of the lab's, or of nobody's, that there is now."""
-    state = lab.home / "state"
+    state, run = lab.home / "state", lab.home / "run"
+    with mock.patch.dict(os.environ, VMLAB_HOME=str(lab.home)):  # by it the lab's own are called
+        level = cgroups.base()
+        names = {*traces.COPIES, *(path.name for path in (run / "namespaces").glob("*"))}
+        links = {link for name in names for link in network.links_of(name)}
     return {
         "containers": {str(c["Names"]) for c in docker.containers(all=True) if _may_be_ours(c)},
         "networks": {n["Name"] for n in docker.networks() if _may_be_ours(n)},
         "volumes": {v["Name"] for v in docker.volumes()["Volumes"] or [] if _may_be_ours(v)},
         "images": {i["Id"] for i in docker.images() if _is_of_the_lab(i)},
         "processes": {f"{pid} {command}" for pid, command in lab.processes().items()},
-        "copies": {str(path) for path in (lab.home / "run" / "process").glob("*")},
-        "secrets": {str(path) for path in (lab.home / "run" / "secret").glob("*")},
+        "processes of copies": {*traces.processes(lab.home)},
+        "copies": {str(path) for kind in ("process/*", "namespaces/*", "oci/*/*") for path in run.glob(kind)},
+        "cgroups": {str(path) for at in ("", "*/") for path in CGROUPS.glob(f"{at}{level}*/**/")},
+        "links": links,
+        "secrets": {str(path) for path in (run / "secret").glob("*")},
         "locks": {str(path) for path in state.rglob("*.json") if "locks" in path.parts},
         "torn files": {str(path) for pattern in ("*.tmp", "*.new") for path in state.rglob(pattern)},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,25 @@ port = 8080
 "/srv/mute.py" = "mute.py"
 """
 GOOD = 'name = "try"\npackages = ["busybox-static"]\ncommand = ["{root}/bin/busybox"]\nport = 8080\n'
+
+
+ADDRESS = "198.18.2.77"
+
+
+def configure(copy: Laboratory, stack: str, key: str, value: str) -> None:
+    """Put a line into the stack's file, of a copy of the program."""
+    path = copy.project / "stacks" / f"Pulumi.{stack}.yaml"
+    lines = [line for line in path.read_text().splitlines() if f"vmlab:{key}:" not in line]
+    path.write_text("\n".join([*lines, f"  vmlab:{key}: {value}", ""]))
+
+
+@pytest.fixture
+def others_link() -> Iterator[str]:
+    """A link that is called as another home's copy with this address would call its own."""
+    name = f"vmlab-other-{ADDRESS.rpartition('.')[2]}"
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    yield name
+    subprocess.run(["ip", "link", "delete", name], check=True)
 
 
 def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -46,10 +66,34 @@ def test_wrong_value(lab: Laboratory, stack: str, key: str, value: str) -> None:
     """A value that makes no sense is refused with its key before anything is made."""
     copy = lab.with_copy()
     assert copy.run("config", "set", "--stack", stack, key, value).returncode in (0, 2)
-    path = copy.project / "stacks" / f"Pulumi.{stack}.yaml"
-    lines = [line for line in path.read_text().splitlines() if f"vmlab:{key}:" not in line]
-    path.write_text("\n".join([*lines, f"  vmlab:{key}: {value}", ""]))
+    configure(copy, stack, key, value)
     refused(copy.run("up", stack), key, value)
+
+
+@pytest.mark.parametrize("stack", ["chroot", "namespaces"])
+@pytest.mark.parametrize(
+    ("rungs", "words"),
+    [("jail", ["no rung 'jail'", "mount, chroot"]), ("chroot,mount", ["'chroot' needs 'mount' before it"])],
+    ids=["unknown", "order"],
+)
+def test_wrong_rungs(lab: Laboratory, stack: str, rungs: str, words: list[str]) -> None:
+    """A list of rungs that cannot be climbed is refused with what is wrong with it, and no copy was begun."""
+    copy = lab.with_copy()
+    configure(copy, stack, "rungs", rungs)
+
+    refused(copy.run("up", stack), *words)
+
+    assert list((lab.home / "run").glob("namespaces/*")) == []
+
+
+def test_taken_address(lab: Laboratory, others_link: str) -> None:
+    """An address that another lab's copy has is refused with its link, and no copy was begun."""
+    copy = lab.with_copy()
+    configure(copy, "namespaces", "address", ADDRESS)
+
+    refused(copy.run("up", "namespaces"), ADDRESS, others_link)
+
+    assert list((lab.home / "run").glob("namespaces/*")) == []
 
 
 @pytest.mark.parametrize("stack", ["process", "docker"])
@@ -58,9 +102,7 @@ def test_taken_port(lab: Laboratory, stack: str) -> None:
     copy = lab.with_copy()
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        path = copy.project / "stacks" / f"Pulumi.{stack}.yaml"
-        lines = [line for line in path.read_text().splitlines() if "vmlab:port:" not in line]
-        path.write_text("\n".join([*lines, f"  vmlab:port: {port}", ""]))
+        configure(copy, stack, "port", str(port))
         refused(copy.run("up", stack), str(port), Path("/proc/self/comm").read_text().strip(), "pid")
 
 

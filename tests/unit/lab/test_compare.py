@@ -68,8 +68,8 @@ def test_few_boots_have_no_interval(tmp_path: Path) -> None:
 
 
 def test_what_no_phase_explains_is_a_phase(tmp_path: Path) -> None:
-    """The rest is named when it is more than a tenth of a millisecond."""
-    for rest, named in ((0.003, True), (0.00005, False)):
+    """The rest is named when it is more than a tenth of a millisecond, above zero or below."""
+    for rest, named in ((0.003, True), (-0.003, True), (0.00005, False)):
         run = writer(tmp_path)
         run.set_stack("docker", facts("docker"))
         for block in range(6):
