@@ -1,0 +1,1 @@
+"""How long a cluster takes from nothing."""
