@@ -120,6 +120,8 @@ def _fixed(subject: Subject, writer: RunWriter) -> None:
         Sample("fixed_pss_bytes", sum(after[part][0] for part in parts), "B", {"stack": subject.stack})
     )
     writer.add(Sample("fixed_cpu_ratio", used / seconds, "1", {"stack": subject.stack}))
+    if ready := subject.module.ready_seconds():
+        writer.add(Sample("fixed_ready_seconds", ready, "s", {"stack": subject.stack}))
     for part in parts:
         writer.add(Sample("fixed_part_bytes", after[part][0], "B", {"stack": subject.stack, "part": part}))
 

@@ -121,9 +121,11 @@ def _fixed(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
     for row in booted:
         memory = metric(substrates[row.label], "fixed_pss_bytes")["median"]
         cpu = metric(substrates[row.label], "fixed_cpu_ratio")["median"]
+        ready = metric(substrates[row.label], "fixed_ready_seconds")["median"]
         if memory is not None and cpu is not None and not row.of_run:
             parts.append(
                 f"what runs {_words(row)} takes {units.quantity(memory, 'B')} and {cpu:.1%} of a CPU"
+                + (f", and took {units.quantity(ready, 's')} from nothing" if ready is not None else "")
             )
     return f"Without any copy {', '.join(parts)}." if parts else ""
 

@@ -13,6 +13,7 @@ A substrate is a module with these functions, in this order:
     destroy(copy)                            take a copy away; done when it is gone
     remove_copies()                          copies that an interrupted run left; they hold on to things of the stack
     fixed()                                  what it takes with no copy: PSS bytes and CPU seconds by program (optional)
+    ready_seconds()                          how long that took from nothing until it took copies (with `fixed`)
     everything_labelled(), remove_labelled() whatever carries the lab's label here, with or without a state
 
 Milestones are CLOCK_MONOTONIC nanoseconds of the host. Their order is the same everywhere; a substrate leaves out those

@@ -39,7 +39,6 @@ SETTLE_SECONDS, GONE_SECONDS = 10.0, 60.0
 # Between the rule that refuses and the one that leads on, kube-proxy has neither for a moment: a connection of that moment
 # waits for an address nobody has, and came through 1.0 s late in four boots of four. A good one takes 0.2 ms.
 CONNECT_SECONDS, FAR_SECONDS = 0.02, 1.0
-fixed = kubernetes_node.fixed
 
 
 @dataclass(frozen=True)
@@ -193,6 +192,16 @@ def remove_copies() -> None:
             path = f"{CORE}/namespaces/{found['metadata']['namespace']}/{kind}/{found['metadata']['name']}"
             api.delete(path, gracePeriodSeconds=1)
             _until_gone(api, path)
+
+
+def fixed() -> dict[str, tuple[int, float]]:
+    """The node and the control plane; nothing of somebody else's cluster, whose processes are not looked for."""
+    return kubernetes_node.fixed() if chosen().ours else {}
+
+
+def ready_seconds() -> float | None:
+    """From nothing to a node that takes pods."""
+    return kubernetes_node.ready_seconds() if chosen().ours else None
 
 
 def everything_labelled() -> list[str]:

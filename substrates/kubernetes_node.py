@@ -81,6 +81,14 @@ def fixed() -> dict[str, tuple[int, float]]:
     return found
 
 
+def ready_seconds() -> float | None:
+    """How long the lab's cluster took from nothing to a node that takes pods; None where none was brought up from nothing."""
+    try:
+        return float(json.loads((places.run() / "cluster" / "ready.json").read_text())["seconds"])
+    except (OSError, ValueError):
+        return None
+
+
 def _pids() -> list[int]:
     return [int(entry.name) for entry in procfs.PROC.iterdir() if entry.name.isdigit()]
 

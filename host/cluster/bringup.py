@@ -6,6 +6,7 @@ Left out: what a stack puts into it.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -35,6 +36,7 @@ from host.errors import HostError
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
+READY = "ready.json"  # how long it took from nothing, for who measures (substrates/kubernetes_node.py)
 READY_SECONDS = 60
 STOP_SECONDS = 40
 # Each look is a TLS handshake, and the machine has better things to do while programs start.
@@ -47,7 +49,8 @@ def up(part: str, say: Say) -> None:
     """From nothing, or from what was killed, to a node that is Ready. What cannot be made ready is taken back."""
     build.ensure(say)
     daemon.clear_stale(say)
-    fresh = record.entry(part) is None
+    fresh, started = record.entry(part) is None, time.monotonic()
+    from_nothing = fresh and daemon.pid() is None
     try:
         if daemon.pid() is None:
             _start(part, say)
@@ -62,6 +65,8 @@ def up(part: str, say: Say) -> None:
             down(entry["before"], say)
             record.forget(part)
         raise
+    if from_nothing:
+        (layout.run() / READY).write_text(json.dumps({"seconds": time.monotonic() - started}))
 
 
 def down(before: dict[str, Any], say: Say) -> None:

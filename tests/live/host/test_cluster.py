@@ -147,6 +147,7 @@ def test_up_is_quick_and_down_leaves_nothing(cluster: Cluster) -> None:
     seconds = time.monotonic() - started
     cluster.run_pod()
     pids = cluster.pids()
+    noted = json.loads(cluster.sandbox.run("cat", str(layout.run() / "ready.json")).out)
     again = cluster.up()
     refused = cluster.down()
     during = cluster.sandbox.census()
@@ -154,6 +155,7 @@ def test_up_is_quick_and_down_leaves_nothing(cluster: Cluster) -> None:
 
     assert states(first) == RUNNING, first.said
     assert seconds < 6 * load(), f"{seconds:.1f} s"
+    assert 1 < noted["seconds"] < seconds
     assert "already running" in again.said
     assert cluster_names() <= set(during["processes"])
     assert set(pids) == set(programs.KNOWN)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab import measure, results
+from lab import compare, measure, results
 from lab.measure import Plan, Subject
 from substrates.contract import Boot, Footprint, Request, Slot
 from substrates.errors import NeverAnswered, SubstrateError
@@ -105,3 +105,16 @@ def test_one_that_never_works(tmp_path: Path, error: Exception, said: str) -> No
     assert "\n" not in run.stacks["bad"]["reason"]
     assert boots(run, "bad") == 0
     assert boots(run, "good") == PLAN.blocks
+
+
+def test_what_is_there_before_the_first_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a substrate takes without copies, and how long it took from nothing, are samples and in the verdict."""
+    monkeypatch.setattr(measure, "FIXED_SECONDS", 0.001)
+    fake = Fake("cluster")
+    vars(fake).update(fixed=lambda: {"node": (2**20, 1.0)}, ready_seconds=lambda: 4.61)
+
+    _, run = measured(tmp_path, Fake("process"), fake)
+
+    found = compare.compare([run])
+    assert found["substrates"]["cluster"]["metrics"]["fixed_ready_seconds"]["median"] == 4.61
+    assert "and took 4.61 s from nothing" in found["verdict"]

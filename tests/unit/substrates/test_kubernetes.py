@@ -23,7 +23,7 @@ from substrates import (
 )
 from substrates.contract import Request, Slot
 from substrates.errors import Refused, Unavailable
-from substrates.kubernetes_access import Choice
+from substrates.kubernetes_access import KUBECONFIG, Choice
 from substrates.kubernetes_api import Api, ApiError
 from substrates.kubernetes_copies import Address
 from substrates.kubernetes_watch import Watch
@@ -325,4 +325,19 @@ def test_no_cluster_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("VMLAB_HOME", str(tmp_path))
 
     assert kubernetes_node.fixed() == {}
+    assert kubernetes_node.ready_seconds() is None
     assert kubernetes_node.processes("no-such-uid") == []
+
+
+def test_time_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the bring-up noted is read; of another cluster than the lab's own neither that nor its programs are told."""
+    monkeypatch.setenv("VMLAB_HOME", str(tmp_path))
+    noted = tmp_path / "run" / "cluster"
+    noted.mkdir(parents=True)
+    (noted / "ready.json").write_text('{"seconds": 4.6}')
+    (noted / "kubeconfig").touch()
+
+    assert kubernetes.ready_seconds() == 4.6
+    monkeypatch.setenv(KUBECONFIG, str(tmp_path / "other"))
+    (tmp_path / "other").touch()
+    assert (kubernetes.ready_seconds(), kubernetes.fixed()) == (None, {})
