@@ -82,7 +82,9 @@ def definition(instance: dict[str, Any]) -> Definition:
     deployment = _api(choice).look(f"/apis/apps/v1/{namespace}/deployments/{instance['deployment']}")
     service = _api(choice).look(f"{CORE}/{namespace}/services/{instance['service']}")
     if deployment is None or service is None:
-        raise SubstrateError(f"the cluster has no Deployment {instance['deployment']}; vmlab up kubernetes")
+        raise SubstrateError(
+            f"the cluster has no Deployment {instance['deployment']}; next: vmlab up kubernetes --refresh"
+        )
     address = Address(service["spec"]["type"], instance["node_address"])
     return Definition(choice, instance["boot_namespace"], deployment["spec"]["template"], address)
 
