@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NO_NAMELESS = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o600, keep_previous: bool = False) -> None:
@@ -30,6 +31,28 @@ def write(path: Path, data: bytes, *, mode: int = 0o600, keep_previous: bool = F
     sync_directory(path.parent)
     # go-cloud keeps an MD5 beside each file; one of the old content is worse than none, which it tolerates.
     path.with_name(f"{path.name}.attrs").unlink(missing_ok=True)
+
+
+def create(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Make `path` with this content unless it is there, durable on return. It has no name before it is whole, so that a kill
+    leaves nothing; for what several engines share, whose temporary file none of them could remove from another."""
+    make_directory(path.parent)
+    try:
+        descriptor = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno not in _NO_NAMELESS:
+            raise
+        write(path, data, mode=mode)
+        return
+    try:
+        _write_all(descriptor, data)
+        # With a directory Python calls linkat and lets it follow the link in /proc; link() would not (open(2), O_TMPFILE).
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
+    except FileExistsError:  # another engine was quicker
+        return
+    finally:
+        os.close(descriptor)
+    sync_directory(path.parent)
 
 
 def make_directory(path: Path) -> None:
@@ -65,12 +88,16 @@ def _temporary(path: Path) -> Path:
 def _write_new(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
+        _write_all(descriptor, data)
     finally:
         os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
 
 
 def _link_previous(path: Path) -> None:

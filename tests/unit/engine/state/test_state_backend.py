@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -288,3 +289,43 @@ def test_stale_attributes_go(tmp_path: Path) -> None:
     path.with_name("state.json.attrs").write_text(json.dumps({"md5": "x"}))
     files.write(path, NEW)
     assert [it.name for it in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_what_engines_share_has_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before and after each os call of making the layout's file there is nothing, or the whole file: a kill leaves no more."""
+    seen: list[dict[str, bytes]] = []
+
+    def looking(original: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                seen.append({it.name: it.read_bytes() for it in tmp_path.iterdir()})
+                return original(*args, **kwargs)
+            finally:
+                seen.append({it.name: it.read_bytes() for it in tmp_path.iterdir()})
+
+        return call
+
+    for name in ("write", "fsync", "link", "replace", "close"):
+        monkeypatch.setattr(os, name, looking(getattr(os, name)))
+    files.create(tmp_path / "meta.yaml", NEW)
+    files.create(tmp_path / "meta.yaml", OLD)
+
+    assert len(seen) > 10
+    assert all(found in ({}, {"meta.yaml": NEW}) for found in seen)
+    assert stat.S_IMODE((tmp_path / "meta.yaml").stat().st_mode) == 0o600
+
+
+def test_without_nameless_files_it_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that refuses O_TMPFILE gets a temporary file with a name."""
+    opened = os.open
+
+    def refuse(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "not here")
+        return opened(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    files.create(tmp_path / "meta.yaml", NEW)
+    assert (tmp_path / "meta.yaml").read_bytes() == NEW
