@@ -55,7 +55,7 @@ def stack_lock(
     own = directory / f"{uuid.uuid4()}.json"
     _refuse_others(directory, own, stack, say)
     try:
-        _write(backend.root / ".pulumi" / "locks", own)
+        _write(own)
         _refuse_others(directory, own, stack, say)
         backend.remove_torn(project, stack)
         yield
@@ -117,20 +117,10 @@ def _holder(path: Path) -> Holder | None:
         return None
 
 
-def _write(staging: Path, own: Path) -> None:
-    """Never visible in parts: another run would take a half-written lock for a torn one.
-
-    The temporary file lies above the stack's directory, since the official engine reads every file in that.
-    """
+def _write(own: Path) -> None:
+    """Never visible in parts: another run would take a half-written lock for a torn one."""
     me = Holder(os.getpid(), _user(), socket.gethostname(), _now(), process_start(os.getpid()) or 0)
-    files.make_directory(own.parent)
-    temporary = staging / f"{own.name}.tmp"
-    try:
-        temporary.touch(0o600, exist_ok=False)
-        temporary.write_bytes(json.dumps(asdict(me), separators=(",", ":")).encode())
-        temporary.replace(own)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.create(own, json.dumps(asdict(me), separators=(",", ":")).encode())
 
 
 def _user() -> str:
