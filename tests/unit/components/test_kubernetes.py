@@ -15,7 +15,7 @@ from pulumi.runtime.mocks import MockResourceArgs
 from pulumi.runtime.stack import wait_for_rpcs
 
 from components import spec
-from components.kubernetes import KubernetesService, service
+from components.kubernetes import KubernetesService, arguments, service
 from components.kubernetes.arguments import ClusterArgs
 from components.spec import ServiceArgs
 from substrates import kubernetes_cluster
@@ -189,5 +189,6 @@ def test_reserved(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], res
     """CPU is reserved as it is limited, or less where the stack says so, and never more."""
     config = pulumi.Config("vmlab")
     monkeypatch.setattr(config, "get", settings.get)
+    monkeypatch.setattr(arguments, "chosen", lambda: OWN.cluster)
 
     assert ClusterArgs.from_config(config, 0.25).cpu_request == reserved
