@@ -193,7 +193,7 @@ class Backend:
 
     def _make_meta(self) -> None:
         if not self._meta.exists():
-            files.create(self._meta, b"version: 1\n")
+            files.create(self._meta, b"version: 1\n", staging=self._meta.parent)
 
     def _damaged(self, project: str, stack: str, path: Path, error: Exception) -> WrongUse:
         for backup in self._backups(project, stack, path):

@@ -33,17 +33,23 @@ def write(path: Path, data: bytes, *, mode: int = 0o600, keep_previous: bool = F
     path.with_name(f"{path.name}.attrs").unlink(missing_ok=True)
 
 
-def create(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Make `path` with this content unless it is there, durable on return. It has no name before it is whole, so that a kill
-    leaves nothing; for what several engines share, whose temporary file none of them could remove from another."""
+def create(path: Path, data: bytes, staging: Path) -> None:
+    """Make `path`, private, with this content unless it is there, durable on return. It has no name before it is whole, so
+    that a kill leaves nothing; for what engines share, whose half none of them can tell from another's. Only a file system
+    without files that have no name, NFS for one, sees a temporary one, in `staging`."""
     make_directory(path.parent)
     try:
-        descriptor = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode)
+        descriptor = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno not in _NO_NAMELESS:
             raise
-        write(path, data, mode=mode)
-        return
+        _create_by_rename(path, data, _temporary(staging / path.name))
+    else:
+        _create_by_link(path, data, descriptor)
+    sync_directory(path.parent)
+
+
+def _create_by_link(path: Path, data: bytes, descriptor: int) -> None:
     try:
         _write_all(descriptor, data)
         # With a directory Python calls linkat and lets it follow the link in /proc; link() would not (open(2), O_TMPFILE).
@@ -52,7 +58,14 @@ def create(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         return
     finally:
         os.close(descriptor)
-    sync_directory(path.parent)
+
+
+def _create_by_rename(path: Path, data: bytes, temporary: Path) -> None:
+    try:
+        _write_new(temporary, data, 0o600)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def make_directory(path: Path) -> None:

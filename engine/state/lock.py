@@ -55,7 +55,7 @@ def stack_lock(
     own = directory / f"{uuid.uuid4()}.json"
     _refuse_others(directory, own, stack, say)
     try:
-        _write(own)
+        _write(backend.root / ".pulumi" / "locks", own)
         _refuse_others(directory, own, stack, say)
         backend.remove_torn(project, stack)
         yield
@@ -117,10 +117,13 @@ def _holder(path: Path) -> Holder | None:
         return None
 
 
-def _write(own: Path) -> None:
-    """Never visible in parts: another run would take a half-written lock for a torn one."""
+def _write(staging: Path, own: Path) -> None:
+    """Never visible in parts: another run would take a half-written lock for a torn one.
+
+    What is staged lies above the stack's directory, since the official engine reads every file in that.
+    """
     me = Holder(os.getpid(), _user(), socket.gethostname(), _now(), process_start(os.getpid()) or 0)
-    files.create(own, json.dumps(asdict(me), separators=(",", ":")).encode())
+    files.create(own, json.dumps(asdict(me), separators=(",", ":")).encode(), staging)
 
 
 def _user() -> str:

@@ -143,7 +143,7 @@ def _only_child(pid: int) -> int:
 def _containers(outer: int) -> list[str]:
     """The ids of the sandbox's containers; a test that failed may leave some running."""
     try:
-        folder = Path(f"/proc/{_only_child(outer)}/root/var/lib/docker/containers")
+        folder = Path("/proc", str(_only_child(outer)), "root", "var/lib/docker/containers")
         return [path.name for path in folder.glob("*")]
     except (OSError, IndexError):
         return []

@@ -23,7 +23,7 @@ FOLDERS = ("/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/l
 PRIVATE = """
 set -e
 for folder in "$@"; do
-  copy=$(mktemp -d /run/copy.XXXXXX)
+  copy=$(mktemp -d --tmpdir=/run)
   cp -a "$folder/." "$copy/"
   mount -t tmpfs -o mode=0755 tmpfs "$folder"
   cp -a "$copy/." "$folder/"

@@ -107,7 +107,7 @@ def test_cpu_time_stays_within_its_quota(running: Starter, program: str, share: 
     """Over 5 s a service that never rests gets its share of CPU time, within 5 %, on two processors too. Never more; less
     only where somebody else takes it, so that the best of a few windows counts."""
     handle = running(program, cpus=share)
-    time.sleep(0.5)
+    assert settled(lambda: [] if _booked(handle) else ["not begun"]) == []
     used: list[float] = []
     while len(used) < WINDOWS and max(used, default=0.0) < share * 0.95:
         used.append(_cpu_share(handle))

@@ -307,25 +307,29 @@ def test_what_engines_share_has_no_half(tmp_path: Path, monkeypatch: pytest.Monk
 
     for name in ("write", "fsync", "link", "replace", "close"):
         monkeypatch.setattr(os, name, looking(getattr(os, name)))
-    files.create(tmp_path / "meta.yaml", NEW)
-    files.create(tmp_path / "meta.yaml", OLD)
+    files.create(tmp_path / "meta.yaml", NEW, tmp_path)
+    files.create(tmp_path / "meta.yaml", OLD, tmp_path)
 
     assert len(seen) > 10
     assert all(found in ({}, {"meta.yaml": NEW}) for found in seen)
     assert stat.S_IMODE((tmp_path / "meta.yaml").stat().st_mode) == 0o600
 
 
-def test_without_nameless_files_it_is_made_all_the_same(
+def test_without_nameless_files_what_is_staged_lies_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file system that refuses O_TMPFILE gets a temporary file with a name."""
-    opened = os.open
+    """A file system that refuses O_TMPFILE has a temporary file, never beside the lock, where others would read it."""
+    opened, named = os.open, []
 
     def refuse(path: Any, flags: int, *rest: Any, **more: Any) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE:
             raise OSError(errno.EOPNOTSUPP, "not here")
+        named.append(Path(path))
         return opened(path, flags, *rest, **more)
 
     monkeypatch.setattr(os, "open", refuse)
-    files.create(tmp_path / "meta.yaml", NEW)
-    assert (tmp_path / "meta.yaml").read_bytes() == NEW
+    files.create(tmp_path / "stack" / "lock.json", NEW, tmp_path)
+
+    assert [path.parent for path in named if path.suffix == ".tmp"] == [tmp_path]
+    assert (tmp_path / "stack" / "lock.json").read_bytes() == NEW
+    assert {it.name for it in tmp_path.rglob("*")} == {"stack", "lock.json"}

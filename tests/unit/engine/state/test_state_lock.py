@@ -128,9 +128,9 @@ def test_one_that_came_in_between_wins_nothing(backend: Backend, monkeypatch: py
     """A lock written between looking and writing is seen by the second look, and one's own is taken back."""
     write = lock._write
 
-    def late(own: Path) -> None:
+    def late(staging: Path, own: Path) -> None:
         put(backend)
-        write(own)
+        write(staging, own)
 
     monkeypatch.setattr(lock, "_write", late)
     with pytest.raises(WrongUse), stack_lock(backend, "demo", "dev"):

@@ -65,10 +65,16 @@ def test_a_taken_port_is_refused(monkeypatch: pytest.MonkeyPatch, owner: tuple[i
     assert ("k3s (pid 77)" if owner else "another user") in str(refused.value)
 
 
-def test_a_small_disk_is_refused_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`needs` says so with exit code 2; with the programs built, room is no matter."""
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of root's on which nobody listens."""
     monkeypatch.setattr(ports, "taken", lambda port: False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+
+@pytest.mark.usefixtures("free")
+def test_a_small_disk_is_refused_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`needs` says so with exit code 2; with the programs built, room is no matter."""
     monkeypatch.setattr(packages, "needs", lambda wanted: pytest.fail("went on"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**30))
 
@@ -81,14 +87,13 @@ def test_a_small_disk_is_refused_before_anything_is_installed(monkeypatch: pytes
     assert refused.value.exit_code == 2
 
 
+@pytest.mark.usefixtures("free")
 def test_no_go_is_refused_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """`needs`, after which packages are installed, says so with exit code 2; with the programs built, no Go is needed."""
 
     def none_to_be_had(say: object) -> str:
         raise Refused("kubernetes: there is no Go", "install Go")
 
-    monkeypatch.setattr(ports, "taken", lambda port: False)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(packages, "missing", lambda wanted: [])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**40))
     monkeypatch.setattr(cgroups, "detect", lambda: SimpleNamespace(mode="v2"))
