@@ -5,7 +5,7 @@ import importlib
 import pulumi
 
 from components import spec
-from substrates.errors import SubstrateError
+from machine.errors import VmlabError
 
 COMPONENTS = {
     "process": "ProcessService",
@@ -25,7 +25,7 @@ Service = getattr(importlib.import_module(f"components.{substrate}"), COMPONENTS
 
 try:
     service = Service("service", spec.from_config(config))
-except (ValueError, SubstrateError) as error:
+except (ValueError, VmlabError) as error:
     raise pulumi.RunError(str(error)) from None
 for name in spec.OUTPUTS:
     pulumi.export(name, service.outputs[name])

@@ -9,7 +9,7 @@ import pulumi_docker as docker
 
 from components.secret import secret_file
 from components.spec import ServiceArgs, conditions, object_name, probe, require_port
-from substrates import procfs
+from machine import ports
 
 SUBSTRATE = "docker"
 SECRET_PATH = "/run/secrets/service"
@@ -23,7 +23,7 @@ class DockerService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         require_port(args)
-        procfs.refuse_taken_port(args.port, unless="docker-proxy")  # whose port that is, Docker itself knows
+        ports.refuse_taken(args.port, unless="docker-proxy")  # whose port that is, Docker itself knows
         super().__init__("vmlab:index:DockerService", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         slim = args.artifact.variants["slim"]

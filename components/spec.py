@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from substrates.artifact import Artifact, load
+from substrates.inputs.artifact import Artifact, load
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
 OUTPUTS = ("substrate", "url", "instance", "artifact", "limits", "conditions")

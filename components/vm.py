@@ -9,12 +9,13 @@ from typing import Any
 
 import pulumi
 
+from clients.libvirt import connection
 from components.libvirt import Domain, Network, Pool, Volume
 from components.spec import ServiceArgs, conditions, object_name, probe, settings
-from substrates import accelerator, guest, places
-from substrates.contract import answer_seconds
-from substrates.libvirt import connection
-from substrates.vm import STOP_SECONDS, mac_of
+from machine import places
+from machine.waiting import answer_seconds
+from substrates.vm import accelerator, guest
+from substrates.vm.substrate import STOP_SECONDS, mac_of
 
 SUBSTRATE = "vm"
 LEAST_MEMORY_BYTES = 128 * 1024**2  # below it the guest's kernel runs out of memory while it boots

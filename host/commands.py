@@ -1,6 +1,6 @@
 """The verbs of `vmlab host` and `vmlab doctor`: results on standard output, progress on standard error.
 
-Errors are raised (HostError and its exit_code); the command line turns them into a line. Left out: parsing arguments.
+Errors are raised (VmlabError and its exit_code); the command line turns them into a line. Left out: parsing arguments.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from host import doctor as examination
-from host import lock, packages, parts
-from host.errors import HostError, Unavailable, WrongUse
+from host import packages, parts
 from host.parts.status import Status
+from machine import locks
+from machine.errors import InvalidInput, Unavailable, VmlabError
 
 Say = Callable[[str], None]
 VERBS = ("up", "down", "status", "doctor")
@@ -33,12 +34,12 @@ def run(verb: str, names: list[str], *, as_json: bool, yes: bool, force: bool = 
         return status(chosen, as_json=as_json)
     if verb == "doctor":
         return doctor(as_json=as_json)
-    raise WrongUse(f"host {verb}: no such verb; there are: {', '.join(VERBS)}")
+    raise InvalidInput(f"host {verb}: no such verb; there are: {', '.join(VERBS)}")
 
 
 def up(chosen: Sequence[parts.Part], *, yes: bool, say: Say, as_json: bool) -> int:
     """Bring up what does not run, installing what it needs. What runs already is left as it is."""
-    with lock.held():
+    with locks.held("host", 120):
         waiting = [part for part in chosen if not _runs(part, say)]
         for part in waiting:
             part.needs()
@@ -53,16 +54,16 @@ def up(chosen: Sequence[parts.Part], *, yes: bool, say: Say, as_json: bool) -> i
 def down(chosen: Sequence[parts.Part], *, force: bool, say: Say, as_json: bool) -> int:
     """Stop what `up` started, in reverse order. One part that fails does not keep the others up."""
     failures = []
-    with lock.held():
+    with locks.held("host", 120):
         for part in reversed(chosen):
             try:
                 with _timed(f"{part.NAME}: done", say):
                     part.down(say, force=force)
-            except HostError as error:
+            except VmlabError as error:
                 failures.append(str(error))
         _print_status(chosen, as_json)
     if failures:
-        raise HostError("\n".join(failures))
+        raise VmlabError("\n".join(failures))
     return 0
 
 

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from host import processes, run
-from host.errors import HostError
-from substrates import places
+from machine import commands, places, processes
+from machine.errors import VmlabError
 
 Say = Callable[[str], None]
 PAUSE = 0.02
@@ -42,7 +41,7 @@ class Daemon:
             pid, start = int(noted["pid"]), int(noted["start"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        run.ended(pid)
+        commands.ended(pid)
         return pid if processes.start_ticks(pid) == start else None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
@@ -51,23 +50,23 @@ class Daemon:
         if running is not None:
             return running
         places.make(places.run())
-        pid = run.spawn(command, log=self.log, environment=environment)
+        pid = commands.spawn(command, log=self.log, environment=environment)
         start = processes.start_ticks(pid)
         if start is None:
-            raise HostError(f"{self.name}: ended at once\n{self.last_lines()}")
+            raise VmlabError(f"{self.name}: ended at once\n{self.last_lines()}")
         self.pid_file.write_text(json.dumps({"pid": pid, "start": start, "command": list(command)}) + "\n")
         return pid
 
     def wait(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until it answers; HostError with its last lines if it ends or the deadline passes."""
+        """Wait until it answers; VmlabError with its last lines if it ends or the deadline passes."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self.pid() is None:
-                raise HostError(
+                raise VmlabError(
                     f"{self.name}: ended before it was ready; {self.log} says:\n{self.last_lines()}"
                 )
             if time.monotonic() > deadline:
-                raise HostError(
+                raise VmlabError(
                     f"{self.name}: not ready after {seconds:.0f} s; {self.log} says:\n{self.last_lines()}"
                 )
             time.sleep(PAUSE)
@@ -76,7 +75,7 @@ class Daemon:
         """Ask it to end, wait, then kill it. False if it did not run. The pid file is gone afterwards."""
         pid = self.pid()
         if pid is not None and not end(pid, seconds):
-            raise HostError(f"{self.name}: process {pid} survived SIGKILL for 5 s; see /proc/{pid}/stack")
+            raise VmlabError(f"{self.name}: process {pid} survived SIGKILL for 5 s; see /proc/{pid}/stack")
         self.pid_file.unlink(missing_ok=True)
         return pid is not None
 
@@ -89,7 +88,7 @@ class Daemon:
     def last_lines(self) -> str:
         """The end of its log."""
         try:
-            return run.last_lines(self.log.read_text(errors="replace"))
+            return commands.last_lines(self.log.read_text(errors="replace"))
         except OSError:
             return "  (no log)"
 
@@ -102,7 +101,7 @@ def end(pid: int, seconds: float) -> bool:
         if start is None or not _send(pid, number):
             return True
         while time.monotonic() < deadline:
-            run.ended(pid)
+            commands.ended(pid)
             if processes.start_ticks(pid) != start:
                 return True
             time.sleep(PAUSE)

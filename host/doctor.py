@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from host import cgroups, parts, run
-from host.cluster import build, toolchain
-from host.errors import HostError, Unavailable
+from host import parts
+from host.kubernetes import build, toolchain
 from host.libvirt import binding, daemons
-from substrates import accelerator, places
-from substrates.errors import SubstrateError
+from machine import cgroups, commands, places
+from machine.errors import Unavailable, VmlabError
+from substrates.vm import accelerator
 
 FREE_WANTED = 5 * 2**30  # a full root file system, its image in the registry and in Docker, and a VM's disk
 State = Literal["ok", "absent", "missing"]
@@ -95,11 +95,11 @@ def _virtual_machines() -> list[Check]:
 
 def _command(name: str, command: str, fix: str) -> Check:
     """The first line of its --version."""
-    if run.find(command) is None:
+    if commands.find(command) is None:
         return Check(name, "missing", f"{command} is not installed", fix)
     try:
-        return Check(name, "ok", run.run([command, "--version"], timeout=10).splitlines()[0])
-    except HostError as error:
+        return Check(name, "ok", commands.run([command, "--version"], timeout_seconds=10).splitlines()[0])
+    except VmlabError as error:
         return Check(name, "missing", " | ".join(str(error).split("\n")), fix)
 
 
@@ -140,7 +140,7 @@ def _kvm() -> Check:
         )
     try:
         found = accelerator.proven(kernel, "auto", again=True)
-    except SubstrateError as error:
+    except VmlabError as error:
         return Check("kvm", "absent", f"not proven: {error}")
     if found.name == "kvm":
         return Check("kvm", "ok", found.reason)
@@ -148,7 +148,7 @@ def _kvm() -> Check:
 
 
 def _engine() -> Check:
-    official = run.find("pulumi")
+    official = commands.find("pulumi")
     if official:
         return Check("engine", "ok", f"official pulumi at {official}")
     if importlib.util.find_spec("engine"):

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from host import run
-from host.errors import HostError, Unavailable
+from machine import commands
+from machine.errors import Unavailable, VmlabError
 
 POLICY = "#!/bin/sh\n# vmlab: daemons are started by `vmlab host up`; removed when its installation is done\nexit 101\n"
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
@@ -35,7 +35,9 @@ class Package:
 
 def missing(packages: Sequence[Package]) -> list[str]:
     """The names of those that are neither installed nor stood in for."""
-    wanted = [package.name for package in packages if not (package.command and run.find(package.command))]
+    wanted = [
+        package.name for package in packages if not (package.command and commands.find(package.command))
+    ]
     present = _installed() if wanted else set()
     return [name for name in dict.fromkeys(wanted) if name not in present]
 
@@ -61,7 +63,7 @@ def install(names: Sequence[str], say: Callable[[str], None], root: Path = Path(
     with _no_daemons(root):
         try:
             _install(names)
-        except HostError:
+        except VmlabError:
             # Mirrors drop superseded versions, so lists that look young can name files that are gone.
             if not fresh:
                 raise
@@ -71,26 +73,28 @@ def install(names: Sequence[str], say: Callable[[str], None], root: Path = Path(
 
 def _installed() -> set[str]:
     """Every package that dpkg has fully installed; none where there is no dpkg."""
-    if run.find("dpkg-query") is None:
+    if commands.find("dpkg-query") is None:
         return set()
-    lines = run.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n"], timeout=30).splitlines()
+    lines = commands.run(
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n"], timeout_seconds=30
+    ).splitlines()
     return {line.split()[0] for line in lines if line.endswith(" installed")}
 
 
 def _install(names: Sequence[str]) -> None:
     command = [*APT, "install", "-y", "--no-install-recommends", *names]
-    run.run(command, timeout=1800, environment=QUIET)
+    commands.run(command, timeout_seconds=1800, environment=QUIET)
 
 
 def _update(names: Sequence[str], say: Callable[[str], None]) -> None:
     """Fetch the lists. A machine without a network but with old lists may still have the packages in its cache."""
     say("packages: fetching the lists")
     try:
-        run.run([*APT, "update"], timeout=600, environment=QUIET)
-    except HostError as error:
+        commands.run([*APT, "update"], timeout_seconds=600, environment=QUIET)
+    except VmlabError as error:
         unknown = _without_candidate(names)
         if unknown:
-            raise HostError(f"packages: no candidate for {' '.join(unknown)}, and\n{error}") from error
+            raise VmlabError(f"packages: no candidate for {' '.join(unknown)}, and\n{error}") from error
         say("packages: the lists could not be fetched; going on with the old ones")
 
 
@@ -98,7 +102,7 @@ def _without_candidate(names: Sequence[str]) -> list[str]:
     """Names of which apt knows no version. Of an unknown name it prints nothing at all."""
     known: set[str] = set()
     current = ""
-    for line in run.run(["apt-cache", "policy", *names], timeout=60).splitlines():
+    for line in commands.run(["apt-cache", "policy", *names], timeout_seconds=60).splitlines():
         if not line.startswith(" "):
             current = line.rstrip(":")
         elif line.strip().startswith("Candidate:") and "(none)" not in line:

@@ -1,6 +1,6 @@
 """Remembers what `up` started, so that `down` stops just that: one JSON file, one entry a part.
 
-It lies in the run folder and is gone after a reboot, as everything it speaks of is. Left out: locking (host/lock.py).
+It lies in the run folder and is gone after a reboot, as everything it speaks of is. Left out: locking (machine/locks.py).
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from host.errors import HostError
-from substrates import places
+from machine import places
+from machine.errors import VmlabError
 
 Entry = dict[str, Any]
 
@@ -22,9 +22,9 @@ def load() -> dict[str, Entry]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise HostError(f"{path}: not JSON ({error}); look at it, then remove it") from error
+        raise VmlabError(f"{path}: not JSON ({error}); look at it, then remove it") from error
     if not isinstance(found, dict):
-        raise HostError(f"{path}: not a JSON object; look at it, then remove it")
+        raise VmlabError(f"{path}: not a JSON object; look at it, then remove it")
     return found
 
 

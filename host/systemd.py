@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host import run
-from host.errors import HostError
+from machine import commands
+from machine.errors import VmlabError
 
 
 def running(root: Path = Path("/")) -> bool:
@@ -19,8 +19,8 @@ def running(root: Path = Path("/")) -> bool:
 def active(unit: str) -> bool:
     """Whether the unit is active now."""
     try:
-        run.run(["systemctl", "is-active", "--quiet", unit], timeout=10)
-    except HostError:
+        commands.run(["systemctl", "is-active", "--quiet", unit], timeout_seconds=10)
+    except VmlabError:
         return False
     return True
 
@@ -37,6 +37,6 @@ def stop(unit: str) -> None:
 
 def _control(verb: str, unit: str) -> None:
     try:
-        run.run(["systemctl", verb, unit], timeout=90)
-    except HostError as error:
-        raise HostError(f"{error}\n  next: journalctl -u {unit} -n 50") from error
+        commands.run(["systemctl", verb, unit], timeout_seconds=90)
+    except VmlabError as error:
+        raise VmlabError(f"{error}\n  next: journalctl -u {unit} -n 50") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lab.errors import WrongUse
+from machine.errors import InvalidInput
 
 FLAG = "--accelerator"
 ENGINE_VERBS = ("up", "preview")  # the engine's verbs that run the program, and so make guests
@@ -17,7 +17,7 @@ HELP = "how a virtual machine's instructions run: kvm, tcg (emulated), or what w
 
 
 def taken_from(arguments: list[str]) -> list[str]:
-    """The arguments of an engine's verb without ours, which is set and checked; WrongUse or Refused (both exit 2)."""
+    """The arguments of an engine's verb without ours, which is set and checked; InvalidInput or Refused (both exit 2)."""
     if arguments[0] not in ENGINE_VERBS:
         return arguments
     rest = list(arguments)
@@ -34,12 +34,12 @@ def taken_from(arguments: list[str]) -> list[str]:
 
 def choose(word: str | None) -> None:
     """Set it for this process and all that it starts; None leaves what the environment says."""
-    from substrates import accelerator
+    from substrates.vm import accelerator
 
     if word is None:
         return
     if word not in accelerator.CHOICES:
-        raise WrongUse(f"{FLAG} is one of {', '.join(accelerator.CHOICES)}, not {word!r}")
+        raise InvalidInput(f"{FLAG} is one of {', '.join(accelerator.CHOICES)}, not {word!r}")
     os.environ[accelerator.VARIABLE] = word
 
 
@@ -49,19 +49,19 @@ def check() -> None:
     Where what proves it is not installed yet nothing is said; the program asks again before it makes a guest."""
     if not os.environ.get("VMLAB_ACCELERATOR"):  # the usual `vmlab up` pays for nothing
         return
-    from substrates import accelerator
+    from substrates.vm import accelerator
 
     if accelerator.chosen() == "kvm" and (kernel := accelerator.some_kernel()) and accelerator.can_prove():
         accelerator.proven(kernel)
 
 
 def refuse_another(stack: str, conditions: dict[str, Any]) -> None:
-    """WrongUse when a stack that is up runs under another accelerator than was asked for: its copies would, too."""
-    from substrates import accelerator
+    """InvalidInput when a stack that is up runs under another accelerator than was asked for: its copies would, too."""
+    from substrates.vm import accelerator
 
     asked, found = accelerator.chosen(), conditions.get("accelerator")
     if asked != "auto" and found and found != asked:
-        raise WrongUse(
+        raise InvalidInput(
             f"stack {stack!r} is up under {found}, and {asked} was asked for",
             f"vmlab up {stack} {FLAG} {asked}",
         )

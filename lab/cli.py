@@ -9,10 +9,8 @@ import argparse
 import importlib
 import sys
 
-from host.errors import HostError
 from lab import accelerator, cluster, engine
-from lab.errors import LabError
-from substrates.errors import Refused, SubstrateError, Unavailable
+from machine.errors import Unavailable, VmlabError
 
 ENGINE_VERBS = {
     "up": "bring a stack to what the program says",
@@ -43,20 +41,18 @@ def main(arguments: list[str]) -> int:
     """Run one command; the exit code."""
     try:
         return _run(arguments)
-    except LabError as error:
-        return _explain(error, error.next_command, error.exit_code)
-    except HostError as error:
-        return _explain(error, "", error.exit_code)  # its text says what to do
     except Unavailable as error:
-        return _explain(error, error.fix, 3)
-    except SubstrateError as error:
-        return _explain(error, "", 2 if isinstance(error, Refused) else 1)
+        # `host` and `test` fail (1) where a part cannot be had; 3 is "nothing could be measured".
+        code = 1 if arguments[:1] in (["host"], ["test"]) and error.exit_code == 3 else error.exit_code
+        return _explain(error.reason, error.fix, code)
+    except VmlabError as error:
+        return _explain(str(error), error.next_command, error.exit_code)
     except KeyboardInterrupt:
         return 130
 
 
-def _explain(error: Exception, command: str, code: int) -> int:
-    sys.stderr.write(f"error: {error}\n")
+def _explain(text: str, command: str, code: int) -> int:
+    sys.stderr.write(f"error: {text}\n")
     if command:
         sys.stderr.write(f"  try: {command}\n")
     return code

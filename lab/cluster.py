@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lab.errors import WrongUse
+from machine.errors import InvalidInput
 
 FLAGS = {"--kubeconfig": "VMLAB_KUBECONFIG", "--context": "VMLAB_CONTEXT"}
 ENGINE_VERBS = ("up", "preview")  # the engine's verbs that run the program
@@ -40,7 +40,7 @@ def choose(flag: str, value: str | None) -> None:
     if value is None:
         return
     if not value:
-        raise WrongUse(f"{flag} wants a {'file' if flag == '--kubeconfig' else 'name'}")
+        raise InvalidInput(f"{flag} wants a {'file' if flag == '--kubeconfig' else 'name'}")
     os.environ[FLAGS[flag]] = os.path.abspath(value) if flag == "--kubeconfig" else value  # noqa: PTH100
 
 
@@ -48,8 +48,8 @@ def check() -> None:
     """Refused when the cluster that the user named does not answer. The lab's own is not asked: it may come up yet."""
     if not is_named():
         return
-    from substrates.kubernetes_access import chosen
-    from substrates.kubernetes_api import Api
+    from clients.kubernetes.access import chosen
+    from clients.kubernetes.api import Api
 
     api = Api(chosen())
     api.get("/version")
@@ -62,10 +62,10 @@ def is_named() -> bool:
 
 
 def refuse_another(stack: str, outputs: dict[str, Any]) -> None:
-    """WrongUse when a stack that is up is on another cluster than was asked for: its copies would be, too."""
+    """InvalidInput when a stack that is up is on another cluster than was asked for: its copies would be, too."""
     asked, found = os.environ.get("VMLAB_KUBECONFIG"), outputs["instance"].get("kubeconfig")
     if asked and found and asked != found:
-        raise WrongUse(
+        raise InvalidInput(
             f"stack {stack!r} is up on the cluster of {found}, and that of {asked} was asked for",
             f"vmlab destroy {stack}",
         )

@@ -12,9 +12,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from lab.errors import WrongUse
-from substrates import places
-from substrates.run import attached
+from machine import places
+from machine.commands import attached
+from machine.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOICES = ("auto", "official", "embedded")
@@ -41,7 +41,7 @@ def command_of(arguments: list[str]) -> list[str]:
     choice, arguments = _choice(arguments)
     pulumi = shutil.which("pulumi") if choice != "embedded" else None
     if choice == "official" and pulumi is None:
-        raise WrongUse(
+        raise InvalidInput(
             "there is no official pulumi on PATH", "leave --engine away to use the embedded engine"
         )
     verb, rest = arguments[0], _with_stack(arguments[0], arguments[1:])
@@ -84,7 +84,7 @@ def _choice(arguments: list[str]) -> tuple[str, list[str]]:
             inline = argument.partition("=")[2]
             value = inline or (arguments[place + 1] if place + 1 < len(arguments) else "")
             if value not in CHOICES:
-                raise WrongUse(f"--engine is one of {', '.join(CHOICES)}, not {value!r}")
+                raise InvalidInput(f"--engine is one of {', '.join(CHOICES)}, not {value!r}")
             return value, arguments[:place] + arguments[place + (1 if inline else 2) :]
     return "auto", arguments
 

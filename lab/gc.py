@@ -12,9 +12,8 @@ import json
 import sys
 
 from lab import stacks
-from lab.errors import LabError
 from lab.substrates import each
-from substrates.errors import SubstrateError, Unavailable
+from machine.errors import Unavailable, VmlabError
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _found() -> dict[str, list[str]]:
-    from substrates import secret
+    from substrates.inputs import secret
 
     found = {"stack": stacks.with_state(), "lock": stacks.only_locked(), "secret": secret.names()}
     for name, module in each().items():
@@ -45,7 +44,7 @@ def _found() -> dict[str, list[str]]:
 
 
 def _remove(found: dict[str, list[str]]) -> int:
-    from substrates import secret
+    from substrates.inputs import secret
 
     failed = not remove_copies()
     for stack in [*found["stack"], *found["lock"]]:
@@ -53,7 +52,7 @@ def _remove(found: dict[str, list[str]]) -> int:
             if stack in found["lock"]:
                 stacks.make_empty(stack)
             stacks.destroy(stack, "--skip-preview", "--remove")
-        except LabError as error:
+        except VmlabError as error:
             sys.stderr.write(f"error: {error}\n")
             failed = True
     failed |= not _on_each("remove_labelled")
@@ -75,7 +74,7 @@ def _on_each(function: str) -> bool:
             getattr(module, function)()
         except Unavailable:
             continue
-        except SubstrateError as error:
+        except VmlabError as error:
             sys.stderr.write(f"error: {error}\n")
             well = False
     return well

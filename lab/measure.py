@@ -17,13 +17,12 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from lab.errors import LabError, WrongUse
 from lab.results import RunWriter
 from lab.sample import Sample
 from lab.substrates import module_of
-from substrates import procfs
+from machine import processes
+from machine.errors import InvalidInput, NeverAnswered, VmlabError
 from substrates.contract import Boot, Request, Slot
-from substrates.errors import NeverAnswered, SubstrateError
 
 FIRST_PORT = 18200
 IDLE_SECONDS = 1.0
@@ -46,7 +45,7 @@ class Plan:
         chosen = secrets.randbelow(2**31) if seed is None else seed
         blocks = os.environ.get("VMLAB_BLOCKS") or ("6" if quick else "25")
         if not blocks.isdecimal() or int(blocks) == 0:
-            raise WrongUse(f"VMLAB_BLOCKS must be a whole number above 0, not {blocks!r}")
+            raise InvalidInput(f"VMLAB_BLOCKS must be a whole number above 0, not {blocks!r}")
         return cls(int(blocks), int(blocks) // 3 if int(blocks) > 1 else 1, chosen)
 
 
@@ -83,7 +82,7 @@ def measure(plan: Plan, subjects: list[Subject], writer: RunWriter, say: Callabl
     for subject in subjects:
         try:
             _fixed(subject, writer)
-        except SubstrateError as error:  # a figure less; whether copies can be made is seen below
+        except VmlabError as error:  # a figure less; whether copies can be made is seen below
             say(f"error: {error}")
     turns = list(_turns(plan, subjects, random.Random(plan.seed)))
     started, tally = time.monotonic(), Tally()
@@ -93,7 +92,7 @@ def measure(plan: Plan, subjects: list[Subject], writer: RunWriter, say: Callabl
         try:
             _turn(plan, subject, block, place, writer)
             tally.good += block >= 0
-        except SubstrateError as error:  # the others can still be measured
+        except VmlabError as error:  # the others can still be measured
             _note_failure(subject, block, error, writer, tally)
             say(f"error: {error}")
         left = (time.monotonic() - started) / done * (len(turns) - done)
@@ -126,9 +125,7 @@ def _fixed(subject: Subject, writer: RunWriter) -> None:
         writer.add(Sample("fixed_part_bytes", after[part][0], "B", {"stack": subject.stack, "part": part}))
 
 
-def _note_failure(
-    subject: Subject, block: int, error: SubstrateError, writer: RunWriter, tally: Tally
-) -> None:
+def _note_failure(subject: Subject, block: int, error: VmlabError, writer: RunWriter, tally: Tally) -> None:
     """Keep a boot that failed as a sample; without a single good one the stack is not measured, and says why."""
     tally.failed.add(subject.stack)
     writer.add(Sample("boot_failed", 1, "boots", {"stack": subject.stack, "block": block}))
@@ -138,7 +135,7 @@ def _note_failure(
         )
 
 
-def _reason(error: SubstrateError) -> str:
+def _reason(error: VmlabError) -> str:
     if isinstance(error, NeverAnswered):
         return f"its service never answered; the last milestone it reached was {error.milestone!r}"
     return str(error).partition("\n")[0]
@@ -159,7 +156,7 @@ def _turn(plan: Plan, subject: Subject, block: int, number: int, writer: RunWrit
     slot = Slot(number % 100, FIRST_PORT + number % 100)
     request = Request(subject.path, nonce, subject.echoes_nonce)
     keep = _Keep(writer, {"stack": subject.stack, "block": block, "boot": nonce}, warm_up=block < 0)
-    free_bytes = procfs.available_bytes()
+    free_bytes = processes.available_bytes()
     boot: Boot = subject.module.boot(subject.definition, slot, request)
     url = f"{boot.url or f'http://127.0.0.1:{slot.port}'}{request.path}"
     load, gone = 0 <= block < plan.loads, False
@@ -213,7 +210,7 @@ def _keep_boot(keep: _Keep, boot: Boot) -> None:
 def _look(keep: _Keep, subject: Subject, boot: Boot, free_bytes: int) -> None:
     """Memory and disk of the copy, and how much less this machine had free because of it: its slope."""
     time.sleep(SETTLE_SECONDS)
-    keep("memory_host_bytes", free_bytes - procfs.available_bytes(), "B")
+    keep("memory_host_bytes", free_bytes - processes.available_bytes(), "B")
     found = subject.module.footprint(boot.copy)
     if found.pss_bytes is not None:
         keep("memory_pss_bytes", found.pss_bytes, "B")
@@ -284,5 +281,5 @@ def _read_answer(link: socket.socket) -> None:
 def _more(link: socket.socket) -> bytes:
     data = link.recv(65536)
     if not data:
-        raise LabError("the service closed the connection in the middle of an answer")
+        raise VmlabError("the service closed the connection in the middle of an answer")
     return data

@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from host.errors import HostError, Unavailable
 from lab import cluster, stacks
 from lab.progress import say
+from machine.errors import Unavailable, VmlabError
 
 # By substrate. The artifact's images are pushed when it is built, so it needs the registry.
 PARTS = {
@@ -26,14 +26,14 @@ PARTS = {
 }
 
 
-def set_up(names: list[str], *, yes: bool) -> dict[str, HostError]:
+def set_up(names: list[str], *, yes: bool) -> dict[str, VmlabError]:
     """Bring up every part that these stacks need; the stacks that cannot run here, and why.
 
-    HostError when none of them can, or, with CI=true, when one of them cannot."""
+    VmlabError when none of them can, or, with CI=true, when one of them cannot."""
     from host import parts
 
     wanted = {name: _parts_of(name) for name in names}
-    failed: dict[str, HostError] = {}
+    failed: dict[str, VmlabError] = {}
     needed = [part for part in parts.KNOWN if any(part in of_stack for of_stack in wanted.values())]
     if error := _up(needed, yes=yes):
         if os.environ.get("CI") or len(names) == 1:
@@ -53,7 +53,7 @@ def _parts_of(stack: str) -> tuple[str, ...]:
     return tuple(part for part in parts if not (part == "kubernetes" and cluster.is_named()))
 
 
-def facts_of(error: HostError) -> dict[str, object]:
+def facts_of(error: VmlabError) -> dict[str, object]:
     """A stack that could not be set up, as a run's facts have it."""
     fix = error.fix if isinstance(error, Unavailable) else "vmlab doctor"
     reason = error.reason if isinstance(error, Unavailable) else str(error)
@@ -72,12 +72,12 @@ def build_service(path: Path, names: list[str]) -> None:
         disks(say, index)
 
 
-def _up(names: list[str], *, yes: bool) -> HostError | None:
+def _up(names: list[str], *, yes: bool) -> VmlabError | None:
     from host import commands
 
     with contextlib.redirect_stdout(sys.stderr):  # the result alone goes to standard output
         try:
             commands.run("up", names, as_json=False, yes=yes)
-        except HostError as error:
+        except VmlabError as error:
             return error
     return None

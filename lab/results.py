@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.errors import LabError, WrongUse
 from lab.sample import Sample, parse
-from substrates import places
+from machine import places
+from machine.errors import InvalidInput, VmlabError
 
 FACTS, SAMPLES = "run.json", "samples.jsonl"
 
@@ -107,7 +107,7 @@ def latest(root: Path | None = None) -> RunData:
     """The newest run, finished or not."""
     runs = list_runs(root)
     if not runs:
-        raise LabError("there is no run yet", "./vmlab run --quick")
+        raise VmlabError("there is no run yet", "./vmlab run --quick")
     return load(runs[0], root)
 
 
@@ -129,7 +129,7 @@ def _directory(run: str | Path, root: Path) -> Path:
     for directory in (by_id, Path(run)):
         if (directory / FACTS).is_file():
             return directory
-    raise WrongUse(f"there is no run {str(run)!r} in {root}", f"ls {root}")
+    raise InvalidInput(f"there is no run {str(run)!r} in {root}", f"ls {root}")
 
 
 def _started(path: Path) -> str:
@@ -153,10 +153,10 @@ def _facts(path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise LabError(f"{path} is broken: {error}") from error
+        raise VmlabError(f"{path} is broken: {error}") from error
     for name, kind in wanted.items():
         if not isinstance(facts, dict) or not isinstance(facts.get(name), kind):
-            raise LabError(f"{path} is broken: {name!r} is missing or is no {kind.__name__}")
+            raise VmlabError(f"{path} is broken: {name!r} is missing or is no {kind.__name__}")
     return dict(facts)
 
 
@@ -170,5 +170,5 @@ def _samples(path: Path) -> tuple[list[Sample], list[str]]:
         except ValueError as error:
             if not line.endswith(b"\n"):
                 return samples, [f"the last line of {path.name} is torn and was left out"]
-            raise LabError(f"{path}, line {number}, is no sample: {error}") from error
+            raise VmlabError(f"{path}, line {number}, is no sample: {error}") from error
     return samples, []

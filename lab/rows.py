@@ -10,9 +10,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from lab.errors import LabError
 from lab.results import RunData
 from lab.sample import Sample
+from machine.errors import VmlabError
 
 BASE = "process"
 FAILED = "boot_failed"
@@ -52,7 +52,7 @@ class Row:
         """A metric's one unit."""
         units = {sample.unit for sample in self.samples if sample.metric == metric}
         if len(units) != 1:
-            raise LabError(f"{self.run.directory}: {metric} of {self.stack} has the units {sorted(units)}")
+            raise VmlabError(f"{self.run.directory}: {metric} of {self.stack} has the units {sorted(units)}")
         return units.pop()
 
     def values(self, metric: str, phase: str = "") -> dict[Hashable, float]:

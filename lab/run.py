@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lab import accelerator, cluster, facts, gc, measure, preparation, results, stacks
-from lab.errors import LabError
 from lab.progress import say
 from lab.results import RunWriter
 from lab.sample import Sample
 from lab.show import show
-from substrates.errors import SubstrateError, Unavailable
+from machine.errors import Unavailable, VmlabError
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,7 +84,7 @@ def _code(tally: measure.Tally, *, failed: bool) -> int:
 def _up(name: str, writer: RunWriter) -> bool:
     try:
         seconds = stacks.up(name)
-    except LabError as error:
+    except VmlabError as error:
         writer.set_stack(name, {"available": False, "reason": str(error), "fix": error.next_command})
         return False
     writer.add(Sample("pulumi_up_seconds", seconds, "s", {"stack": name}))
@@ -97,7 +96,7 @@ def _down(name: str, writer: RunWriter) -> bool:
         return True
     try:
         seconds = stacks.destroy(name, "--skip-preview")
-    except LabError as error:
+    except VmlabError as error:
         say(f"error: {error}; try: vmlab gc")
         return False
     writer.add(Sample("pulumi_destroy_seconds", seconds, "s", {"stack": name}))
@@ -116,7 +115,7 @@ def _measure(names: list[str], plan: measure.Plan, writer: RunWriter, *, require
             image = subject.module.image_bytes(outputs["instance"])
             writer.add(Sample("disk_image_bytes", image, "B", {"stack": name}))
             subjects.append(subject)
-        except (LabError, SubstrateError) as error:
+        except VmlabError as error:
             if required:
                 raise
             _not_measured(writer, name, error)
@@ -151,9 +150,9 @@ def _running() -> list[str]:
     for name in stacks.known():
         try:
             stacks.outputs(name)
-        except LabError:
+        except VmlabError:
             continue
         found.append(name)
     if not found:
-        raise LabError("no stack is up", "vmlab up process")
+        raise VmlabError("no stack is up", "vmlab up process")
     return found

@@ -10,10 +10,9 @@ import time
 from typing import Any
 
 from lab.engine import ROOT, command_of, environment, make_official_stack
-from lab.errors import LabError, WrongUse
-from substrates import places
-from substrates.errors import SubstrateError
-from substrates.run import attached, run
+from machine import places
+from machine.commands import attached, run
+from machine.errors import InvalidInput, VmlabError
 
 QUICK = ("process", "namespaces", "docker", "vm", "kubernetes")  # one of each kind; the others are variations
 
@@ -33,15 +32,15 @@ def substrate_of(stack: str) -> str:
 
 
 def chosen(names: list[str], *, quick: bool = False) -> list[str]:
-    """The stacks that were named, or all, or of those the ones that a quick run has; WrongUse for one that does not exist."""
+    """The stacks that were named, or all, or those of a quick run; InvalidInput for one that does not exist."""
     unknown = [name for name in names if name not in known()]
     if unknown:
-        raise WrongUse(f"no stack {unknown[0]!r}; there are: {', '.join(known())}")
+        raise InvalidInput(f"no stack {unknown[0]!r}; there are: {', '.join(known())}")
     return names or [name for name in known() if not quick or name in QUICK]
 
 
 def up(stack: str, *flags: str) -> float:
-    """Bring a stack up; the seconds it took. LabError when the engine failed; it has said why.
+    """Bring a stack up; the seconds it took. VmlabError when the engine failed; it has said why.
 
     A cluster is looked at first: after a reboot or `host down --force` it is a new one, and the state speaks of the old."""
     looked_at = ["--refresh"] if substrate_of(stack) == "kubernetes" else []
@@ -54,16 +53,16 @@ def destroy(stack: str, *flags: str) -> float:
 
 
 def outputs(stack: str) -> dict[str, Any]:
-    """What a stack exports; LabError when it is not up."""
+    """What a stack exports; VmlabError when it is not up."""
     try:
         text = run(_command("outputs", stack, "--json"))
-    except SubstrateError as error:
-        raise LabError(
+    except VmlabError as error:
+        raise VmlabError(
             f"stack {stack!r} is not up ({str(error).splitlines()[-1].strip()})", f"vmlab up {stack}"
         ) from None
     found: dict[str, Any] = json.loads(text)
     if "instance" not in found:
-        raise LabError(f"stack {stack!r} is not up", f"vmlab up {stack}")
+        raise VmlabError(f"stack {stack!r} is not up", f"vmlab up {stack}")
     return found
 
 
@@ -83,8 +82,8 @@ def make_empty(stack: str) -> None:
     """Give a stack an empty state, so that it can be destroyed like any other."""
     try:
         run(_command("stack", "init", "--stack", stack))
-    except SubstrateError as error:
-        raise LabError(str(error), f"vmlab cancel {stack}") from None
+    except VmlabError as error:
+        raise VmlabError(str(error), f"vmlab cancel {stack}") from None
 
 
 def _timed(verb: str, stack: str, *flags: str) -> float:
@@ -93,7 +92,7 @@ def _timed(verb: str, stack: str, *flags: str) -> float:
     make_official_stack(command, [verb])
     code = attached(_ending_with_us(command), environment=_environment(), directory=ROOT)
     if code:
-        raise LabError(f"{verb} of stack {stack!r} failed with code {code}", f"vmlab {verb} {stack}")
+        raise VmlabError(f"{verb} of stack {stack!r} failed with code {code}", f"vmlab {verb} {stack}")
     return time.monotonic() - start
 
 

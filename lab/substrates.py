@@ -13,9 +13,9 @@ MODULES = {
     "chroot": "substrates.namespaces",
     "namespaces": "substrates.namespaces",
     "oci": "substrates.oci",
-    "docker": "substrates.docker",
-    "vm": "substrates.vm",
-    "kubernetes": "substrates.kubernetes",
+    "docker": "substrates.docker.substrate",
+    "vm": "substrates.vm.substrate",
+    "kubernetes": "substrates.kubernetes.substrate",
 }
 
 

@@ -25,7 +25,7 @@ def run(arguments: list[str]) -> int:
 def _set_up() -> None:
     """Part by part: one that is not to be had here must not keep the others down. A failed one ends the run."""
     from host import commands, parts
-    from host.errors import Unavailable
+    from machine.errors import Unavailable
 
     for name in parts.KNOWN:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider
 
-from substrates import folder
+from substrates.inputs import folder
 
 
 class FolderProvider(ResourceProvider):

@@ -17,8 +17,8 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from machine.errors import VmlabError
 from substrates import namespaces, rungs
-from substrates.errors import SubstrateError
 from substrates.rungs import launch, network, roots
 
 INPUTS = (
@@ -39,7 +39,7 @@ class NamespacesProvider(ResourceProvider):
         for key, attempt in _CHECKS.items():
             try:
                 attempt(news)
-            except SubstrateError as error:
+            except VmlabError as error:
                 return CheckResult(news, [CheckFailure(key, str(error))])
         return CheckResult(news, [])
 
@@ -54,7 +54,7 @@ class NamespacesProvider(ResourceProvider):
         handle = namespaces.start(_definition(props))
         try:
             namespaces.wait(handle)
-        except SubstrateError:
+        except VmlabError:
             namespaces.destroy(handle)
             raise
         return CreateResult(props["name"], _outputs(props, handle))
@@ -72,7 +72,7 @@ class NamespacesProvider(ResourceProvider):
         """Only what it may use is changed in place."""
         handle = namespaces.find(id_)
         if handle is None or not handle.supervisor.lives():
-            raise SubstrateError(f"{id_} is gone; refresh, then up")
+            raise VmlabError(f"{id_} is gone; refresh, then up")
         changed = namespaces.set_limits(handle, float(news["cpus"]), int(news["memory_bytes"]))
         return UpdateResult(_outputs(news, changed))
 

@@ -15,8 +15,9 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from substrates import process, procfs
-from substrates.errors import SubstrateError
+from machine import ports
+from machine.errors import VmlabError
+from substrates import process
 
 INPUTS = (
     "name", "command", "port", "health", "cpus", "memory_bytes", "environment", "secret_file", "data", "templates",
@@ -36,8 +37,8 @@ class ProcessProvider(ResourceProvider):
         running = process.find(news["name"]) if isinstance(news.get("name"), str) else None
         if isinstance(port, int | float) and not (running and running.definition.port == port):
             try:
-                procfs.refuse_taken_port(int(port))
-            except SubstrateError as error:
+                ports.refuse_taken(int(port))
+            except VmlabError as error:
                 failures.append(CheckFailure("port", str(error)))
         return CheckResult(news, failures)
 
@@ -52,7 +53,7 @@ class ProcessProvider(ResourceProvider):
         handle = process.start(_definition(props))
         try:
             process.wait(handle)
-        except SubstrateError:
+        except VmlabError:
             process.destroy(handle)
             raise
         return CreateResult(props["name"], _outputs(props, handle))
@@ -71,7 +72,7 @@ class ProcessProvider(ResourceProvider):
         """Only the CPU limit is changed in place."""
         handle = process.find(id_)
         if handle is None or not handle.process.lives():
-            raise SubstrateError(f"the process {id_} is gone; refresh, then up")
+            raise VmlabError(f"the process {id_} is gone; refresh, then up")
         return UpdateResult(_outputs(news, process.set_cpus(handle, float(news["cpus"]))))
 
     def delete(self, id_: str, _props: dict[str, Any]) -> None:

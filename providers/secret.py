@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from substrates import secret
+from substrates.inputs import secret
 
 
 class SecretFileProvider(ResourceProvider):

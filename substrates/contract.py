@@ -22,12 +22,11 @@ it does not have, and the time goes to the next one.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from substrates.errors import Refused
+from machine.waiting import answer_seconds
 
 MILESTONES = ("requested", "accepted", "sandboxed", "kernel", "init", "service", "listening", "answered")
 BOOT_PREFIX = "vmlab-boot-"
@@ -55,7 +54,7 @@ class Request:
     path: str
     nonce: str
     echoed: bool
-    seconds: float = field(default_factory=lambda: answer_seconds())
+    seconds: float = field(default_factory=answer_seconds)
 
     @property
     def expected(self) -> str:
@@ -96,6 +95,17 @@ class Boot:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a running thing is held to, read from its control group; a guest's from its live domain."""
+
+    cpus: float
+    memory_bytes: int
+    enforced: bool  # whether something holds it to both
+    guest_cpus: int | None = None  # what a guest itself sees; None where there is no guest
+    guest_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class Footprint:
     """What one running copy takes. None where it cannot be told."""
 
@@ -104,18 +114,6 @@ class Footprint:
     cpu_seconds: float
     disk_instance_bytes: int
     guest_bytes: int | None = None  # what a guest with a kernel of its own says that it uses
-
-
-def answer_seconds() -> float:
-    """How long a service may take to its first valid answer: VMLAB_TIMEOUT, else a minute."""
-    text = os.environ.get("VMLAB_TIMEOUT") or "60"
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 86400:
-        raise Refused(f"VMLAB_TIMEOUT must be a number of seconds above 0, not {text!r}")
-    return seconds
 
 
 def service_stamps(log: str) -> dict[str, int]:

@@ -20,12 +20,13 @@ from mmap import PAGESIZE
 from pathlib import Path
 from typing import Any
 
-from substrates import artifact as artifacts
-from substrates import procfs
-from substrates.artifact import Artifact
-from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, answer_seconds, service_stamps
-from substrates.errors import NeverAnswered, SubstrateError
-from substrates.probe import first_answer
+from clients.http_probe import first_answer
+from machine import processes
+from machine.errors import NeverAnswered, VmlabError
+from machine.waiting import answer_seconds
+from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, service_stamps
+from substrates.inputs import artifact as artifacts
+from substrates.inputs.artifact import Artifact
 from substrates.rungs import NAMES, cgroups, network, records, roots
 from substrates.rungs.launch import launch, prepare, reap
 from substrates.rungs.records import Definition, Handle, find, log_tail, names
@@ -84,7 +85,7 @@ def destroy(handle: Handle) -> None:
         records.send(handle.supervisor, signal.SIGKILL)
         _await_end(handle.supervisor, STOP_SECONDS)
     if handle.supervisor.lives():
-        raise SubstrateError(f"{handle.definition.name} (pid {handle.supervisor.pid}) does not end")
+        raise VmlabError(f"{handle.definition.name} (pid {handle.supervisor.pid}) does not end")
     records.forget(handle.definition.name, ended=ended)
 
 
@@ -130,11 +131,11 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
 def footprint(copy: Handle) -> Footprint:
     """Of the service, everything it started, its init and its supervisor, which live for it. Only root can see what memory
     init takes, because it is closed to its own user."""
-    pids = procfs.tree(copy.supervisor.pid)
+    pids = processes.tree(copy.supervisor.pid)
     return Footprint(
-        pss_bytes=sum(map(procfs.pss_bytes, pids)),
+        pss_bytes=sum(map(processes.pss_bytes, pids)),
         cgroup_bytes=_cgroup_bytes(copy),
-        cpu_seconds=sum(map(procfs.cpu_seconds, pids)),
+        cpu_seconds=sum(map(processes.cpu_seconds, pids)),
         disk_instance_bytes=sum(f.lstat().st_blocks * 512 for f in Path(copy.directory).rglob("*")),
     )
 
@@ -202,7 +203,7 @@ def set_limits(handle: Handle, cpus: float, memory_bytes: int) -> Handle:
         found.change(changed.definition.name, held)
     else:
         available = sorted(os.sched_getaffinity(0))
-        for pid in procfs.tree(handle.supervisor.pid)[1:]:
+        for pid in processes.tree(handle.supervisor.pid)[1:]:
             os.sched_setaffinity(pid, available[: max(1, math.ceil(cpus))])
     records.write(changed)
     return changed
@@ -211,7 +212,7 @@ def set_limits(handle: Handle, cpus: float, memory_bytes: int) -> Handle:
 def _running(instance: dict[str, Any]) -> Handle:
     handle = find(instance["name"])
     if handle is None or not handle.supervisor.lives():
-        raise SubstrateError(f"{instance['name']} is not running; next: vmlab up of its stack")
+        raise VmlabError(f"{instance['name']} is not running; next: vmlab up of its stack")
     return handle
 
 
@@ -244,7 +245,7 @@ def _remove_all(found: list[str]) -> None:
             records.forget(name)
 
 
-def _await_end(process: procfs.Process, seconds: float) -> None:
+def _await_end(process: processes.Process, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while process.lives() and time.monotonic() < deadline:
         reap(process)

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from substrates import places, procfs
-from substrates.artifact import Artifact
+from clients.http_probe import first_answer
+from machine import places, ports, processes
+from machine.cgroups import FOLDER as CGROUPS
+from machine.commands import launch, run
+from machine.errors import NeverAnswered, Unavailable, VmlabError
 from substrates.contract import BOOT_PREFIX, MILESTONES, Boot, Request, Slot, service_stamps
-from substrates.errors import NeverAnswered, SubstrateError, Unavailable
-from substrates.probe import first_answer
-from substrates.procfs import CGROUPS
-from substrates.run import launch, run
+from substrates.inputs.artifact import Artifact
 from substrates.rungs import cgroups, records, roots, seccomp
 
 RUNTIMES = ("crun", "runc")
@@ -72,7 +72,7 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     """`runtime run --detach`: `accepted` is when the runtime was started, `sandboxed` when it has returned."""
     copy, folder = Handle(definition.runtime, slot.name), _folder(definition.runtime, slot.name)
     destroy(copy)
-    procfs.refuse_taken_port(slot.port)
+    ports.refuse_taken(slot.port)
     _lay_out(folder, configuration(definition, slot, request, folder))
     stamps = {"requested": time.monotonic_ns()}
     command = [definition.runtime, "--root", str(_state(copy.runtime)), "run", "--detach", copy.name]
@@ -211,7 +211,7 @@ def _code(pid: int) -> int:
 
 def _require(runtime: str) -> None:
     if runtime not in RUNTIMES:
-        raise SubstrateError(f"{runtime!r} is not one of {', '.join(RUNTIMES)}")
+        raise VmlabError(f"{runtime!r} is not one of {', '.join(RUNTIMES)}")
     if os.geteuid() != 0:
         raise Unavailable(f"{runtime} alone needs root here", "run it as root")
     if runtime == "crun" and (CGROUPS / "unified").is_dir():
@@ -224,21 +224,21 @@ def _require(runtime: str) -> None:
 
 
 def _end(copy: Handle) -> None:
-    """Kill the runtime, the container and what is in its cgroup; SubstrateError with what does not end."""
+    """Kill the runtime, the container and what is in its cgroup; VmlabError with what does not end."""
     deadline = time.monotonic() + END_SECONDS
     while left := _processes(copy):
         for process in left:
             records.send(process, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise SubstrateError(f"{copy.name}: the processes {[process.pid for process in left]} do not end")
+            raise VmlabError(f"{copy.name}: the processes {[process.pid for process in left]} do not end")
         time.sleep(0.001)
 
 
-def _processes(copy: Handle) -> list[procfs.Process]:
+def _processes(copy: Handle) -> list[processes.Process]:
     """What lives of it: by its mark, and by its cgroup, because the runtime's process inside does not inherit it."""
-    marked = procfs.by_environment(records.MARK, str(_folder(copy.runtime, copy.name)))
+    marked = processes.by_environment(records.MARK, str(_folder(copy.runtime, copy.name)))
     pids = [int(pid) for group in _groups(copy) for pid in _members(group)]
-    return [*marked, *(process for pid in pids if (process := procfs.find(pid)))]
+    return [*marked, *(process for pid in pids if (process := processes.find(pid)))]
 
 
 def _members(group: Path) -> list[str]:
@@ -259,7 +259,7 @@ def _remove_groups(copy: Handle) -> None:
                 continue
             except OSError as error:
                 if time.monotonic() > deadline:
-                    raise SubstrateError(f"the cgroup {group} cannot be removed ({error.strerror})") from None
+                    raise VmlabError(f"the cgroup {group} cannot be removed ({error.strerror})") from None
         time.sleep(0.001)
 
 

@@ -19,8 +19,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from substrates import artifact as artifacts
-from substrates import places, procfs
+from clients.http_probe import first_answer
+from machine import places, ports, processes
+from machine.commands import launch
+from machine.errors import NeverAnswered, VmlabError
+from machine.waiting import answer_seconds
 from substrates.contract import (
     BOOT_PREFIX,
     MILESTONES,
@@ -28,19 +31,16 @@ from substrates.contract import (
     Footprint,
     Request,
     Slot,
-    answer_seconds,
     service_stamps,
 )
-from substrates.errors import NeverAnswered, SubstrateError
-from substrates.probe import first_answer
-from substrates.run import launch
+from substrates.inputs import artifact as artifacts
 
 USER = 65532  # "nonroot" of the distroless images: no account of the host has it
 KIND = "process"
 LIMITS = ["prlimit", "--nofile=1024:1024", "--nproc=256:256", "--core=0:0"]
 STOP_SECONDS = 10.0
 MARK = "VMLAB_COPY"  # in the environment: by it a process is found whose starter was killed before it could note the pid
-UNKNOWN = procfs.Process(0, 0)
+UNKNOWN = processes.Process(0, 0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Handle:
     """A copy that was started."""
 
     definition: Definition
-    process: procfs.Process
+    process: processes.Process
     directory: str
 
     @property
@@ -91,9 +91,9 @@ def _launched(definition: Definition) -> Handle:
     pid = launch(
         _command(definition), environment=_environment(definition), directory=data, log=directory / "log"
     )
-    process = procfs.find(pid)
+    process = processes.find(pid)
     if process is None:
-        raise SubstrateError(f"{definition.name} ended at once:\n" + "\n".join(log_tail(directory / "log")))
+        raise VmlabError(f"{definition.name} ended at once:\n" + "\n".join(log_tail(directory / "log")))
     handle = Handle(definition, process, str(directory))
     _write(handle)
     _limit(handle)
@@ -104,7 +104,7 @@ def _prepared(definition: Definition) -> Definition:
     """Clear the name, see that the port is free, make the directories: all that is not the start itself."""
     if leftover := find(definition.name):
         destroy(leftover)
-    procfs.refuse_taken_port(definition.port)
+    ports.refuse_taken(definition.port)
     directory = _directory(definition.name)
     data = Path(definition.data or directory / "data")
     _make(directory, 0o755)
@@ -136,7 +136,7 @@ def destroy(handle: Handle) -> None:
         _signal_session(handle.process.pid, number)
         _await_end(handle.process, STOP_SECONDS)
     if handle.process.lives():
-        raise SubstrateError(f"{handle.definition.name} (pid {handle.process.pid}) does not end")
+        raise VmlabError(f"{handle.definition.name} (pid {handle.process.pid}) does not end")
     _signal_session(handle.process.pid, signal.SIGKILL)  # children that outlived it
     shutil.rmtree(handle.directory, ignore_errors=True)
 
@@ -148,7 +148,7 @@ def definition(instance: dict[str, Any]) -> Definition:
     """The stack's own spec file."""
     handle = find(instance["name"])
     if handle is None or not handle.process.lives():
-        raise SubstrateError(f"the process {instance['name']} is not running; vmlab up process")
+        raise VmlabError(f"the process {instance['name']} is not running; vmlab up process")
     return handle.definition
 
 
@@ -172,11 +172,11 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
 
 def footprint(copy: Handle) -> Footprint:
     """Of the process and everything it started."""
-    pids = procfs.tree(copy.process.pid)
+    pids = processes.tree(copy.process.pid)
     return Footprint(
-        pss_bytes=sum(map(procfs.pss_bytes, pids)),
+        pss_bytes=sum(map(processes.pss_bytes, pids)),
         cgroup_bytes=None,
-        cpu_seconds=sum(map(procfs.cpu_seconds, pids)),
+        cpu_seconds=sum(map(processes.cpu_seconds, pids)),
         disk_instance_bytes=sum(f.lstat().st_blocks * 512 for f in Path(copy.directory).rglob("*")),
     )
 
@@ -227,9 +227,9 @@ def find(name: str) -> Handle | None:
         raw = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    process = procfs.Process(**raw["process"])
+    process = processes.Process(**raw["process"])
     if process == UNKNOWN:
-        process = next(iter(procfs.by_environment(MARK, str(path.parent))), UNKNOWN)
+        process = next(iter(processes.by_environment(MARK, str(path.parent))), UNKNOWN)
     return Handle(Definition(**raw["definition"]), process, str(path.parent))
 
 
@@ -242,7 +242,7 @@ def limits(instance: dict[str, Any]) -> dict[str, float | int | bool]:
     """What the running process is held to: CPUs by its affinity; memory not at all."""
     handle = find(instance["name"])
     if handle is None:
-        raise SubstrateError(f"the process {instance['name']} is not running; vmlab up process")
+        raise VmlabError(f"the process {instance['name']} is not running; vmlab up process")
     cpus = len(os.sched_getaffinity(handle.process.pid))
     return {
         "cpus": min(handle.definition.cpus, cpus),
@@ -341,7 +341,7 @@ def _signal_session(session: int, number: signal.Signals) -> None:
         pass
 
 
-def _await_end(process: procfs.Process, seconds: float) -> None:
+def _await_end(process: processes.Process, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while process.lives() and time.monotonic() < deadline:
         try:  # our own child must be reaped; somebody else's is reaped by its parent

@@ -27,8 +27,9 @@ from bench.boot import by_hand, known
 from lab import stacks
 from lab.measure import FIRST_PORT
 from lab.stats import ratio_interval
-from substrates import docker, process
+from substrates import process
 from substrates.contract import Request, Slot
+from substrates.docker import substrate as docker
 
 RATIO, DELAY_SECONDS, OFF_SECONDS, RESOLUTION_SECONDS = 1.05, 0.02, 0.001, 0.0005
 Pairs = tuple[dict[Hashable, float], dict[Hashable, float]]
@@ -136,11 +137,11 @@ def _up(stack: str) -> Iterator[dict[str, Any]]:
 
 
 def _instance(stack: str) -> bool:
-    from lab.errors import LabError
+    from machine.errors import VmlabError
 
     try:
         return bool(stacks.outputs(stack))
-    except LabError:
+    except VmlabError:
         return False
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import docker
 
+from clients.http_probe import first_answer
+from machine.errors import VmlabError
 from substrates.contract import Request, Slot
-from substrates.errors import SubstrateError
-from substrates.probe import first_answer
 
 NAME = "vmlab-bench-by-hand"
 
@@ -58,5 +58,5 @@ def boot_seconds(known: tuple[list[str], str, list[str]], slot: Slot, request: R
     answer = first_answer(url, start + int(request.seconds * 1e9), request.expected)
     subprocess.run([client, "rm", "-fv", NAME], check=True, stdout=subprocess.DEVNULL)
     if answer is None:
-        raise SubstrateError(f"{' '.join(command)}: no answer within {request.seconds:g} s")
+        raise VmlabError(f"{' '.join(command)}: no answer within {request.seconds:g} s")
     return (answer.at_ns - start) / 1e9

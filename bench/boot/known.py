@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from clients.http_probe import first_answer
 from lab.measure import FIRST_PORT
 from substrates import process
 from substrates.contract import Request, Slot
-from substrates.probe import first_answer
 
 _SLOW = "import time, sys; time.sleep({seconds}); exec(compile(open({app!r}).read(), {app!r}, 'exec'))"
 _LATE = """

@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from clients.http_probe import first_answer
 from host import commands
 from lab import stacks
-from substrates.probe import first_answer
 
 PART, STACK = "kubernetes", "kubernetes"
 READY_SECONDS, ANSWER_SECONDS = 6.0, 15.0

@@ -22,8 +22,9 @@ from typing import Any
 
 from bench.ladder.by_hand import ByHand
 from lab.stats import median, median_interval, ratio_interval
-from substrates import artifact, namespaces
+from substrates import namespaces
 from substrates.contract import Request, Slot
+from substrates.inputs import artifact
 
 RATIO, ADDED_SECONDS, PORT, SLOT = 1.5, 0.003, 18290, 90
 RUNGS = ("mount", "chroot", "pivot_root", "pid", "uts", "ipc", "user", "cgroup", "limits")

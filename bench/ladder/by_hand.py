@@ -11,9 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from substrates import namespaces, procfs
-from substrates.probe import first_answer
-from substrates.run import launch
+from clients.http_probe import first_answer
+from machine import ports
+from machine.commands import launch
+from substrates import namespaces
 from substrates.rungs import cgroups
 from substrates.rungs.launch import USER
 
@@ -87,5 +88,5 @@ def _await_listening(log: Path, deadline_ns: int) -> None:
 def _await_free(port: int) -> None:
     """What is inside ends a moment after its parent."""
     deadline = time.monotonic() + 5
-    while procfs.listener(port) and time.monotonic() < deadline:
+    while ports.owner(port) and time.monotonic() < deadline:
         time.sleep(0.001)

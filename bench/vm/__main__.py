@@ -25,11 +25,11 @@ from typing import Any
 from bench.boot.__main__ import interleaved
 from bench.vm.by_hand import Hand
 from lab import stacks
-from lab.errors import LabError
 from lab.measure import FIRST_PORT
 from lab.stats import ratio_interval
-from substrates import vm
+from machine.errors import VmlabError
 from substrates.contract import Boot, Request, Slot
+from substrates.vm import substrate as vm
 
 RATIO = 1.05
 STACKS = ("vm-slim", "vm")
@@ -112,7 +112,7 @@ def _is_up(stack: str) -> bool:
         return False
     try:
         return bool(stacks.outputs(stack))
-    except LabError:
+    except VmlabError:
         return False
 
 

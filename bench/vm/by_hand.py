@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from substrates import guest, vm, vm_disks
+from clients.libvirt.description import DiskSpec
+from machine.commands import run
+from machine.errors import VmlabError
 from substrates.contract import Boot, Request
-from substrates.errors import SubstrateError
-from substrates.libvirt.description import DiskSpec
-from substrates.run import run
-from substrates.vm_console import Watch
+from substrates.vm import disks, guest
+from substrates.vm import substrate as vm
+from substrates.vm.console import Watch
 
 NAME = "vmlab-bench-by-hand"
 TAP = "vl-by-hand"
@@ -47,7 +48,7 @@ class Hand:
         try:
             with Watch(console) as watch:
                 stamps = {"requested": time.monotonic_ns()}
-                vm_disks.make(self.definition.spec.disks[0].backing, self.disks, self._files(request))
+                disks.make(self.definition.spec.disks[0].backing, self.disks, self._files(request))
                 stamps["accepted"] = time.monotonic_ns()
                 with _running(self.command(console), self.folder / "log") as child:
                     url = f"http://{self.address}:{self.definition.port}{request.path}"
@@ -56,7 +57,7 @@ class Hand:
                 stamps |= watch.stamps_ns
             if answer is None:
                 said = [*watch.lines()[-20:], (self.folder / "log").read_text()]
-                raise SubstrateError("no answer by hand:\n" + "\n".join(said))
+                raise VmlabError("no answer by hand:\n" + "\n".join(said))
             return Boot(NAME, {**stamps, "answered": answer.at_ns}, url=url)
         finally:
             self._clear()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from clients.kubernetes.access import Choice, chosen
 from components.spec import positive_number
-from substrates.kubernetes_access import Choice, chosen
 
 EXPOSURES = ("ClusterIP", "NodePort", "LoadBalancer")
 

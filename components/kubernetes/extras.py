@@ -15,7 +15,7 @@ import pulumi_kubernetes as k8s
 from components.kubernetes.family import Family
 from components.kubernetes.ground import SMALL, Ground
 from components.kubernetes.pod import restricted
-from substrates.artifact import Artifact
+from substrates.inputs.artifact import Artifact
 
 # `http.client` is not in python3-minimal; neither is a shell.
 _PULSE = """

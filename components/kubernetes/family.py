@@ -9,9 +9,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from clients.kubernetes.access import Choice
 from components.spec import object_name
-from substrates.contract import answer_seconds
-from substrates.kubernetes_access import Choice
+from machine.waiting import answer_seconds
 
 STACK, URN_HASH = "vmlab.stack", "vmlab.urn-hash"
 NAME, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"

@@ -9,7 +9,7 @@ from typing import Any
 
 from components.kubernetes.ground import DRAIN_SECONDS, SECRET_FOLDER
 from components.spec import ServiceArgs
-from substrates.contract import answer_seconds
+from machine.waiting import answer_seconds
 
 CONTAINER = "service"
 USER = 65532

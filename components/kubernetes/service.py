@@ -11,8 +11,8 @@ from components.kubernetes.arguments import ClusterArgs
 from components.kubernetes.family import Family, provider_of
 from components.kubernetes.pod import service_pod
 from components.spec import ServiceArgs, conditions, probe
-from substrates import kubernetes_cluster
-from substrates.artifact import load
+from substrates.inputs.artifact import load
+from substrates.kubernetes import cluster
 
 SUBSTRATE = "kubernetes"
 
@@ -30,7 +30,7 @@ class KubernetesService(pulumi.ComponentResource):
         own: ClusterArgs | None = None,
     ) -> None:
         own = own or ClusterArgs.from_config(pulumi.Config(), args.cpus)
-        known = kubernetes_cluster.look(own.cluster)
+        known = cluster.look(own.cluster)
         super().__init__("vmlab:index:KubernetesService", name, None, opts)
         family = Family(name, self, provider_of(name, own.cluster, self))
         volume = storage.volume(family) if own.cluster.ours else None
@@ -100,7 +100,7 @@ def _way(own: ClusterArgs) -> dict[str, Any]:
     }
 
 
-def _conditions(own: ClusterArgs, known: kubernetes_cluster.Cluster) -> dict[str, Any]:
+def _conditions(own: ClusterArgs, known: cluster.Cluster) -> dict[str, Any]:
     return conditions(
         runtime="containerd, runc" if own.cluster.ours else "the cluster's",
         network=f"{own.expose}, kube-proxy",

@@ -13,7 +13,7 @@ from components.kubernetes.family import Family
 from components.kubernetes.ground import Ground
 from components.kubernetes.pod import milli
 from components.spec import ServiceArgs
-from substrates.contract import answer_seconds
+from machine.waiting import answer_seconds
 
 APP = "service"
 CALM_SECONDS = 15  # before it scales down; upstream's default of 5 minutes is longer than a lab's patience

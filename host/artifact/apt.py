@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from host import run
-from host.errors import HostError, WrongUse
+from machine import commands
+from machine.errors import InvalidInput, VmlabError
 
 LISTS = Path("/var/lib/apt/lists")
 ETC = Path("/etc/apt")
@@ -29,7 +29,7 @@ def sources() -> list[Path]:
 
 
 def versions(packages: Sequence[str], status: Path, keep: Path, named_by: Path) -> dict[str, str]:
-    """Name and version of everything that would be unpacked; WrongUse for a package that Debian has not."""
+    """Name and version of everything that would be unpacked; InvalidInput for a package that Debian has not."""
     asked = hashlib.sha256(repr((sorted(packages), status.read_text(), _lists())).encode()).hexdigest()[:16]
     answer = keep / f"{asked}.json"
     if answer.exists():
@@ -49,7 +49,7 @@ def have_lists() -> bool:
 
 def fetch_lists() -> None:
     """Ask the mirrors what there is now."""
-    run.run(["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", "update"], timeout=600)
+    commands.run(["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", "update"], timeout_seconds=600)
 
 
 def write_status(path: Path, packages: Sequence[str], without: Sequence[str]) -> None:
@@ -67,13 +67,13 @@ def write_status(path: Path, packages: Sequence[str], without: Sequence[str]) ->
 def _resolved(packages: Sequence[str], status: Path, named_by: Path) -> dict[str, str]:
     quiet = ["-o", f"Dir::State::status={status}", "-o", "Debug::NoLocking=1", "--no-install-recommends"]
     try:
-        text = run.run(["apt-get", "-s", *quiet, "install", "--", *packages], timeout=60)
-    except HostError as error:
+        text = commands.run(["apt-get", "-s", *quiet, "install", "--", *packages], timeout_seconds=60)
+    except VmlabError as error:
         names = re.findall(
             r"^ *E: (?:Unable to locate package |Package ')([a-z0-9+.-]+)", str(error), re.MULTILINE
         )
         if names and have_lists():
-            raise WrongUse(
+            raise InvalidInput(
                 f"{named_by}: 'packages': Debian has no package {', '.join(dict.fromkeys(names))}"
             ) from None
         raise

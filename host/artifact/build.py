@@ -21,8 +21,8 @@ from host.artifact import apt, image, null, rootfs
 from host.artifact import index as indexes
 from host.artifact.definition import Definition, read
 from host.artifact.index import REGISTRY, Index
-from host.errors import HostError, WrongUse
-from substrates import places
+from machine import places
+from machine.errors import InvalidInput, VmlabError
 
 OURS = Path(__file__).resolve().parents[2] / "service" / "service.toml"
 KEPT = 3
@@ -58,15 +58,15 @@ def is_built(path: Path = OURS) -> bool:
     definition = read(path)
     try:
         folder = _plan(definition, _base()).folder
-    except WrongUse:
+    except InvalidInput:
         raise
-    except HostError:
+    except VmlabError:
         return _kept(definition, _base()) is not None
     return indexes.read(folder) is not None and (_base() / f"{definition.name}.json").exists()
 
 
 def is_pushed(path: Path = OURS, registry: str = REGISTRY) -> bool:
-    """Whether the registry has the images of what was built; HostError if no registry answers."""
+    """Whether the registry has the images of what was built; VmlabError if no registry answers."""
     definition = read(path)
     index = json.loads((_base() / f"{definition.name}.json").read_text())
     variants = [v for v in index["variants"].values() if "image" in v]
@@ -79,9 +79,9 @@ def _current(definition: Definition, base: Path, say: Say) -> Index:
     """From the cache, else built; without a network the last one that was built from the same definition."""
     try:
         return _cached_or_built(definition, base, say)
-    except WrongUse:
+    except InvalidInput:
         raise
-    except HostError as error:
+    except VmlabError as error:
         kept = _kept(definition, base)
         if kept is None:
             raise
@@ -99,9 +99,9 @@ def _cached_or_built(definition: Definition, base: Path, say: Say) -> Index:
         return found
     try:
         return _built(plan, say)
-    except WrongUse:
+    except InvalidInput:
         raise
-    except HostError as error:
+    except VmlabError as error:
         # Mirrors drop superseded versions, so lists that look young can name files that are gone.
         say(f"artifact: {str(error).splitlines()[-1].strip()}; fetching the package lists and trying again")
         apt.fetch_lists()
@@ -132,7 +132,7 @@ def _built(plan: _Plan, say: Say) -> Index:
     fresh.mkdir(mode=0o755)
     try:
         index = _make(plan, fresh, say)
-    except HostError:
+    except VmlabError:
         shutil.rmtree(fresh)
         raise
     fresh.rename(plan.folder)
@@ -206,7 +206,7 @@ def _alone(base: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise HostError(f"{base / '.lock'}: held by another build") from None
+                    raise VmlabError(f"{base / '.lock'}: held by another build") from None
                 time.sleep(0.05)
         yield
 

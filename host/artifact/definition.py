@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from host.errors import WrongUse
-from substrates.artifact import filled
+from machine.errors import InvalidInput
+from substrates.inputs.artifact import filled
 
 _TYPES: dict[str, type] = {
     "name": str,
@@ -85,13 +85,13 @@ class Definition:
 
 
 def read(path: Path) -> Definition:
-    """The definition in a file; WrongUse for what is wrong with it."""
+    """The definition in a file; InvalidInput for what is wrong with it."""
     try:
         raw = tomllib.loads(path.read_text())
     except OSError as error:
-        raise WrongUse(f"{path}: {error.strerror}") from None
+        raise InvalidInput(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise WrongUse(f"{path}: {error}") from None
+        raise InvalidInput(f"{path}: {error}") from None
     _check_keys(path, raw)
     _check_lists(path, raw)
     _check_values(path, raw)
@@ -101,54 +101,56 @@ def read(path: Path) -> Definition:
 def _check_keys(path: Path, raw: dict[str, Any]) -> None:
     for key in _REQUIRED:
         if key not in raw:
-            raise WrongUse(f"{path}: {key!r} is missing")
+            raise InvalidInput(f"{path}: {key!r} is missing")
     for key, value in raw.items():
         wanted = _TYPES.get(key)
         if wanted is None:
-            raise WrongUse(f"{path}: unknown key {key!r}; known are {', '.join(_TYPES)}")
+            raise InvalidInput(f"{path}: unknown key {key!r}; known are {', '.join(_TYPES)}")
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise WrongUse(f"{path}: {key!r} must be of type {wanted.__name__}, not {value!r}")
+            raise InvalidInput(f"{path}: {key!r} must be of type {wanted.__name__}, not {value!r}")
 
 
 def _check_lists(path: Path, raw: dict[str, Any]) -> None:
     for key in ("packages", "without", "command", "writable"):
         if not all(isinstance(item, str) for item in raw.get(key, [])):
-            raise WrongUse(f"{path}: {key!r} must be a list of texts")
+            raise InvalidInput(f"{path}: {key!r} must be a list of texts")
     for key in ("packages", "without"):
         for name in raw.get(key, []):
             if not _PACKAGE.fullmatch(name):
-                raise WrongUse(f"{path}: {key!r}: {name!r} is no name of a Debian package")
+                raise InvalidInput(f"{path}: {key!r}: {name!r} is no name of a Debian package")
     for target in raw.get("writable", []):
         if not _is_inside(target):
-            raise WrongUse(f"{path}: 'writable': {target!r} must be an absolute path without '..'")
+            raise InvalidInput(f"{path}: 'writable': {target!r} must be an absolute path without '..'")
 
 
 def _check_values(path: Path, raw: dict[str, Any]) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", raw["name"]) or raw["name"] == "null":
-        raise WrongUse(f"{path}: 'name' must be lower-case letters, digits and dashes, not {raw['name']!r}")
+        raise InvalidInput(
+            f"{path}: 'name' must be lower-case letters, digits and dashes, not {raw['name']!r}"
+        )
     if not raw["packages"]:
-        raise WrongUse(f"{path}: 'packages' names none")
+        raise InvalidInput(f"{path}: 'packages' names none")
     if not raw["command"] or not raw["command"][0].startswith("{root}/"):
-        raise WrongUse(f"{path}: 'command' must start with a program of the tree, {{root}}/...")
+        raise InvalidInput(f"{path}: 'command' must start with a program of the tree, {{root}}/...")
     for mark in _MARK.findall(" ".join(raw["command"])):
         if mark not in _MARKS:
-            raise WrongUse(f"{path}: 'command': unknown mark {{{mark}}}; known are {', '.join(_MARKS)}")
+            raise InvalidInput(f"{path}: 'command': unknown mark {{{mark}}}; known are {', '.join(_MARKS)}")
     if not 0 < raw["port"] < 65536:
-        raise WrongUse(f"{path}: 'port' must be from 1 to 65535, not {raw['port']}")
+        raise InvalidInput(f"{path}: 'port' must be from 1 to 65535, not {raw['port']}")
     if not raw.get("health", "/").startswith("/"):
-        raise WrongUse(f"{path}: 'health' must be a path that begins with '/', not {raw['health']!r}")
+        raise InvalidInput(f"{path}: 'health' must be a path that begins with '/', not {raw['health']!r}")
     for name, value in raw.get("environment", {}).items():
         if not isinstance(value, str):
-            raise WrongUse(f"{path}: 'environment': {name} must be a text, not {value!r}")
+            raise InvalidInput(f"{path}: 'environment': {name} must be a text, not {value!r}")
 
 
 def _files(path: Path, named: dict[str, Any]) -> dict[str, Path]:
     files = {}
     for target, source in named.items():
         if not _is_inside(target) or target.endswith("/"):
-            raise WrongUse(f"{path}: 'files': {target!r} must be an absolute path of a file without '..'")
+            raise InvalidInput(f"{path}: 'files': {target!r} must be an absolute path of a file without '..'")
         if not isinstance(source, str) or not (path.parent / source).is_file():
-            raise WrongUse(f"{path}: 'files': {target} = {source!r}: there is no such file beside it")
+            raise InvalidInput(f"{path}: 'files': {target} = {source!r}: there is no such file beside it")
         files[target] = path.parent / source
     return files
 

@@ -18,7 +18,7 @@ from typing import Any
 from host.artifact.contents import USER
 from host.artifact.definition import Definition
 from host.artifact.manifest import file_sha256
-from host.errors import HostError
+from machine.errors import VmlabError
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -110,7 +110,7 @@ class Registry:
         headers = {"Content-Type": kind} if kind else {}
         status, answered = self._call(method, path, content, headers)
         if status != wanted:
-            raise HostError(f"the registry at {self._address} answered {status} to {method} {path}")
+            raise VmlabError(f"the registry at {self._address} answered {status} to {method} {path}")
         return answered
 
     def _call(
@@ -130,7 +130,7 @@ class Registry:
             return answer.status, dict(answer.getheaders())
         except (OSError, http.client.HTTPException) as error:
             fix = "vmlab host up registry artifact"
-            raise HostError(f"no registry answers at {self._address} ({error})\n  next: {fix}") from None
+            raise VmlabError(f"no registry answers at {self._address} ({error})\n  next: {fix}") from None
         finally:
             connection.close()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from host.artifact import archive, image, manifest, null, tree
 from host.artifact.definition import Definition
-from host.errors import WrongUse
+from machine.errors import InvalidInput
 
 FILE = "index.json"
 REGISTRY = "127.0.0.1:5000"
@@ -47,16 +47,16 @@ def images(definition: Definition, index: Index) -> dict[str, image.Image]:
 
 
 def check_command(definition: Definition, root: Path) -> Path:
-    """The real path in the tree of the command's program; WrongUse if it is not there or cannot be started in place."""
+    """The real path in the tree of the command's program; InvalidInput if it is not there or cannot be started in place."""
     name = definition.command[0].removeprefix("{root}")
     program = tree.inside(root, name)
     if not program.is_file() or not program.stat().st_mode & 0o111:
         packages = ", ".join(definition.packages)
-        raise WrongUse(f"{definition.path}: 'command': no program {name} in {packages} or 'files'")
+        raise InvalidInput(f"{definition.path}: 'command': no program {name} in {packages} or 'files'")
     try:
         tree.interpreter(root, program)
     except ValueError as error:
-        raise WrongUse(f"{definition.path}: 'command': {name} {error}") from None
+        raise InvalidInput(f"{definition.path}: 'command': {name} {error}") from None
     return program
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host import run
 from host.artifact.definition import Definition
 from host.artifact.tree import normalise
+from machine import commands
 
 SOURCE = Path(__file__).resolve().parents[2] / "service" / "null.c"
 PROGRAM = "null"
@@ -20,6 +20,6 @@ _FLAGS = ["-static", "-Os", "-s", "-Wl,--build-id=none", "-Wl,--gc-sections", "-
 def build(root: Path) -> None:
     """Compile it into a tree of its own. No build id and no debug data, so it is the same each time."""
     root.mkdir()
-    run.run(["gcc", *_FLAGS, "-o", str(root / PROGRAM), str(SOURCE)], timeout=60)
+    commands.run(["gcc", *_FLAGS, "-o", str(root / PROGRAM), str(SOURCE)], timeout_seconds=60)
     (root / PROGRAM).chmod(0o755)
     normalise(root, setuid=False)

@@ -14,10 +14,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from host import run
 from host.artifact import apt, contents
 from host.artifact.definition import Definition
 from host.artifact.tree import SECONDS, normalise
+from machine import commands
 
 BUILD_SECONDS = 900
 # A whole guest: what `slim` has, and what boots it. `?essential` is what mmdebstrap's variant installs.
@@ -92,7 +92,9 @@ def _mmdebstrap(root: Path, variant: str, packages: Sequence[str], hooks: Sequen
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _NOT_UNPACKED]
     command += [f"--hook-dir={_MERGED}", f"--include={','.join(packages)}", "", str(root)]
     command += [str(path) for path in apt.sources()]
-    run.run(command, timeout=BUILD_SECONDS, environment={"SOURCE_DATE_EPOCH": str(SECONDS), "TZ": "UTC"})
+    commands.run(
+        command, timeout_seconds=BUILD_SECONDS, environment={"SOURCE_DATE_EPOCH": str(SECONDS), "TZ": "UTC"}
+    )
 
 
 def _installed(root: Path) -> dict[str, str]:

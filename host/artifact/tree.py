@@ -13,7 +13,7 @@ import stat
 import struct
 from pathlib import Path
 
-from host import run
+from machine import commands
 
 SECONDS = 1_700_000_000  # the time of every file: SOURCE_DATE_EPOCH
 _LIBRARIES = ("python3", "python3.[0-9]*")
@@ -88,7 +88,7 @@ def _compile(root: Path) -> None:
         # -B and -f: what compileall imports would be written with this machine's path in it, and then left as it is.
         how = ["-I", "-S", "-B", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
         command = [*in_place(root, python), *how, "-s", str(root), "-p", "/", *folders]
-        run.run(command, timeout=300, environment={"PYTHONHASHSEED": "0"})
+        commands.run(command, timeout_seconds=300, environment={"PYTHONHASHSEED": "0"})
 
 
 def _configured(root: Path) -> list[str]:

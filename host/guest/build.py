@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from host import run
 from host.artifact import build as artifacts
-from host.errors import HostError
 from host.guest import disk, kernel
-from substrates import guest
-from substrates.accelerator.initramfs import Entry as File
-from substrates.accelerator.initramfs import archive, character_device, directory, program
-from substrates.artifact import load
+from machine import commands
+from machine.errors import VmlabError
+from substrates.inputs.artifact import load
+from substrates.vm import guest
+from substrates.vm.accelerator.initramfs import Entry as File
+from substrates.vm.accelerator.initramfs import archive, character_device, directory, program
 
 INIT = Path(__file__).with_name("init.c")
 KERNELS = ("default", "other")
@@ -45,7 +45,7 @@ def build(say: Say, artifact: dict[str, Any] | None = None) -> None:
     for name in KERNELS:
         try:
             kernels[name] = _kernel(name, say)
-        except HostError as error:
+        except VmlabError as error:
             if name == "default":
                 raise
             absent[name] = str(error).splitlines()[0]
@@ -115,7 +115,7 @@ def _make(source: kernel.Source, package: tuple[str, str], folder: Path) -> None
 
 
 def _init(target: Path) -> bytes:
-    run.run(["gcc", *_FLAGS, "-o", str(target), str(INIT)], timeout=60)
+    commands.run(["gcc", *_FLAGS, "-o", str(target), str(INIT)], timeout_seconds=60)
     return target.read_bytes()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from host import run
+from machine import commands
 
 VARIANTS = ("slim", "full")
 # A guest's own writing room above the tree, in the image's size; sparse, so it costs nothing.
@@ -70,7 +70,7 @@ def _make(variant: Mapping[str, Any], image: Path, *, trimmed: bool) -> None:
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir()
     try:
-        run.run(["tar", "-xpf", variant["tar"], "--numeric-owner", "-C", str(tree)], timeout=300)
+        commands.run(["tar", "-xpf", variant["tar"], "--numeric-owner", "-C", str(tree)], timeout_seconds=300)
         if trimmed:
             trim(tree)
         # A layer is thrown away with its guest, so nothing of it needs a journal.
@@ -104,6 +104,6 @@ def _format(image: Path, size_bytes: int, options: list[str]) -> None:
     fresh = image.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     kilobytes = f"{-(-size_bytes // 1024)}k"
-    run.run(["mke2fs", "-q", "-t", "ext4", *options, str(fresh), kilobytes], timeout=300)
+    commands.run(["mke2fs", "-q", "-t", "ext4", *options, str(fresh), kilobytes], timeout_seconds=300)
     fresh.chmod(0o444)
     fresh.rename(image)

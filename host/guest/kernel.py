@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from host import run
 from host.artifact import apt
-from host.errors import HostError
+from machine import commands
+from machine.errors import VmlabError
 
 PACKAGE = "linux-image-cloud-amd64"
 _NAMED = re.compile(r"linux-image-\d\S*-cloud-amd64")
@@ -41,10 +41,10 @@ def own() -> Source:
 
 
 def other(folder: Path) -> Source:
-    """Another Debian release, from the mirrors of this one; its lists are kept in `folder`. HostError if it is not there."""
+    """Another Debian release, from the mirrors of this one; its lists are kept in `folder`. VmlabError if it is not there."""
     text = "".join(_moved(path.read_text()) for path in apt.sources())
     if not text:
-        raise HostError("apt's sources name no Debian release that this knows: no other kernel")
+        raise VmlabError("apt's sources name no Debian release that this knows: no other kernel")
     sources = folder / "etc/sources.list.d"
     for made in (sources, folder / "state/lists/partial", folder / "cache/archives/partial"):
         made.mkdir(parents=True, exist_ok=True)
@@ -64,20 +64,22 @@ def other(folder: Path) -> Source:
         "other", tuple(word for key, value in options.items() for word in ("-o", f"{key}={value}"))
     )
     if not any((folder / "state/lists").glob("*_Packages*")):
-        run.run(["apt-get", "-q", *found.options, "update"], timeout=300)
+        commands.run(["apt-get", "-q", *found.options, "update"], timeout_seconds=300)
     return found
 
 
 def candidate(source: Source) -> tuple[str, str]:
     """Name and version of the newest kernel package there."""
-    text = run.run(["apt-cache", *source.options, "depends", "--important", PACKAGE], timeout=60)
+    text = commands.run(["apt-cache", *source.options, "depends", "--important", PACKAGE], timeout_seconds=60)
     names = _NAMED.findall(text)
     if not names:
-        raise HostError(f"apt knows no {PACKAGE} ({source.name}); next: apt-get update")
-    shown = run.run(["apt-cache", *source.options, "show", "--no-all-versions", names[0]], timeout=60)
+        raise VmlabError(f"apt knows no {PACKAGE} ({source.name}); next: apt-get update")
+    shown = commands.run(
+        ["apt-cache", *source.options, "show", "--no-all-versions", names[0]], timeout_seconds=60
+    )
     found = re.search(r"^Version: (\S+)$", shown, re.MULTILINE)
     if found is None:
-        raise HostError(f"apt knows no version of {names[0]}")
+        raise VmlabError(f"apt knows no version of {names[0]}")
     return names[0], found[1]
 
 
@@ -86,9 +88,9 @@ def fetch(source: Source, package: tuple[str, str], folder: Path) -> Path:
     folder.mkdir(parents=True)
     name, version = package
     command = ["env", "-C", str(folder), "apt-get", "-q", *source.options, "-o", "APT::Sandbox::User=root"]
-    run.run([*command, "download", f"{name}={version}"], timeout=600)
+    commands.run([*command, "download", f"{name}={version}"], timeout_seconds=600)
     tree = folder / "tree"
-    run.run(["dpkg-deb", "-x", *map(str, folder.glob("*.deb")), str(tree)], timeout=120)
+    commands.run(["dpkg-deb", "-x", *map(str, folder.glob("*.deb")), str(tree)], timeout_seconds=120)
     return tree
 
 
@@ -111,7 +113,7 @@ def image(tree: Path, target: Path) -> None:
         return
     cut = target.with_suffix(".lz4")
     cut.write_bytes(payload[:-4])  # the last four bytes are the unpacked size
-    run.run(["lz4", "-d", "-q", "-f", str(cut), str(target)], timeout=60)
+    commands.run(["lz4", "-d", "-q", "-f", str(cut), str(target)], timeout_seconds=60)
     cut.unlink()
 
 

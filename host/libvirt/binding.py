@@ -18,9 +18,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from host import run
-from host.errors import HostError, Unavailable
 from host.packages import Package
+from machine import commands
+from machine.errors import Unavailable, VmlabError
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK, BUILD_LOCK = ROOT / "requirements-libvirt.lock", ROOT / "requirements-libvirt-build.lock"
@@ -42,7 +42,7 @@ def wanted() -> str:
     """The version in the lock."""
     found = re.search(r"^libvirt-python==(\S+)", LOCK.read_text(), re.MULTILINE)
     if found is None:
-        raise HostError(f"{LOCK}: no libvirt-python in it")
+        raise VmlabError(f"{LOCK}: no libvirt-python in it")
     return found[1]
 
 
@@ -78,10 +78,12 @@ def install(say: Say) -> None:
     if version() == wanted():
         return
     with tempfile.TemporaryDirectory(prefix="vmlab-build-") as builder:
-        run.run([*PIP, "--target", builder, "-r", str(BUILD_LOCK)], timeout=BUILD_SECONDS)
+        commands.run([*PIP, "--target", builder, "-r", str(BUILD_LOCK)], timeout_seconds=BUILD_SECONDS)
         environment = {"PYTHONPATH": builder}
-        run.run(
-            [*PIP, "--no-build-isolation", "-r", str(LOCK)], timeout=BUILD_SECONDS, environment=environment
+        commands.run(
+            [*PIP, "--no-build-isolation", "-r", str(LOCK)],
+            timeout_seconds=BUILD_SECONDS,
+            environment=environment,
         )
     say(f"libvirt: built libvirt-python {version()} into {sys.prefix}")
 

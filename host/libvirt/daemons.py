@@ -13,7 +13,7 @@ from pathlib import Path
 
 from host.daemon import Daemon
 from host.libvirt import virsh
-from substrates import places
+from machine import places
 
 RUN = Path("/run")
 READY_SECONDS = 30

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from host import processes
 from host.libvirt import daemons
+from machine import processes
 
 Say = Callable[[str], None]
 

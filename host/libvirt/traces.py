@@ -13,8 +13,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from host import cgroups, docker_api, firewall, run
+from host.docker import api
 from host.libvirt import daemons
+from machine import cgroups, commands, firewall
 
 PROGRAMS = ("iptables", "ip6tables")
 SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
@@ -84,22 +85,22 @@ def _chains(program: str) -> list[str]:
 
 def _saved(program: str) -> str:
     """Nothing where there is no such firewall; a kernel booted without IPv6 has no ip6tables to save."""
-    if run.find(f"{program}-save") is None or (program == "ip6tables" and not IPV6.exists()):
+    if commands.find(f"{program}-save") is None or (program == "ip6tables" and not IPV6.exists()):
         return ""
-    return run.run([f"{program}-save"], timeout=20)
+    return commands.run([f"{program}-save"], timeout_seconds=20)
 
 
 def _remove_chains(program: str, before: list[str]) -> int:
-    commands = unchain(_saved(program), before)
-    for words in commands:
-        run.run([program, *words], timeout=20)
-    return len(commands)
+    found = unchain(_saved(program), before)
+    for words in found:
+        commands.run([program, *words], timeout_seconds=20)
+    return len(found)
 
 
 def _put_back(before: dict[str, str | None]) -> list[tuple[str, str]]:
     """Not while a Docker answers: its containers need forwarding, and it turns it on only when it starts."""
     changed = {name: value for name, value in before.items() if value is not None and _sysctl(name) != value}
-    if not changed or docker_api.answers(docker_api.SOCKET):
+    if not changed or api.answers(api.SOCKET):
         return []
     for name, value in changed.items():
         (Path("/proc/sys") / name).write_text(value)

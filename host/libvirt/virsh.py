@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from host import run
-from host.errors import HostError
+from machine import commands
+from machine.errors import VmlabError
 
 URI = "qemu:///system"
 
@@ -19,7 +19,7 @@ def answers() -> bool:
     """Whether a libvirt answers. Its socket accepts before its drivers are ready, so a question is asked."""
     try:
         return _ask("uri", timeout=5).strip() == URI
-    except HostError:
+    except VmlabError:
         return False
 
 
@@ -27,7 +27,7 @@ def versions() -> str:
     """ "libvirt 9.0.0, QEMU 7.2.22", as far as it can tell: without an emulator it fails half way."""
     try:
         text = _ask("version", "--daemon")
-    except HostError as error:
+    except VmlabError as error:
         text = str(error)
     daemon = re.search(r"against daemon: (\S+)", text)
     emulator = re.search(r"hypervisor: (QEMU \S+)", text)
@@ -59,10 +59,10 @@ def _end(name: str, verb: str, left: Callable[[], list[str]]) -> None:
     """What has ended has ended: a libvirtd that is still reconnecting to a guest kills it and then says "not found"."""
     try:
         _ask(verb, name, timeout=30)
-    except HostError:
+    except VmlabError:
         if name in left():
             raise
 
 
 def _ask(*words: str, timeout: float = 10) -> str:
-    return run.run(["virsh", "--quiet", "--connect", URI, *words], timeout=timeout)
+    return commands.run(["virsh", "--quiet", "--connect", URI, *words], timeout_seconds=timeout)

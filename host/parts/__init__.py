@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from host.errors import WrongUse
 from host.packages import Package
-from host.parts import artifact, cluster, docker, guest, libvirt, registry
+from host.parts import artifact, docker, guest, kubernetes, libvirt, registry
 from host.parts.status import Status
+from machine.errors import InvalidInput
 
 
 class Part(Protocol):
@@ -33,12 +33,14 @@ class Part(Protocol):
         """Stop what `up` started, and take back what came with it."""
 
 
-KNOWN: dict[str, Part] = {part.NAME: part for part in (docker, registry, artifact, libvirt, guest, cluster)}
+KNOWN: dict[str, Part] = {
+    part.NAME: part for part in (docker, registry, artifact, libvirt, guest, kubernetes)
+}
 
 
 def choose(names: Sequence[str]) -> list[Part]:
-    """The named parts, or all, in their order; WrongUse for a name that is none."""
+    """The named parts, or all, in their order; InvalidInput for a name that is none."""
     unknown = [name for name in names if name not in KNOWN]
     if unknown:
-        raise WrongUse(f"no such part: {', '.join(unknown)}; there are: {', '.join(KNOWN)}")
+        raise InvalidInput(f"no such part: {', '.join(unknown)}; there are: {', '.join(KNOWN)}")
     return [part for name, part in KNOWN.items() if not names or name in names]

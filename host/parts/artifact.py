@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from host import packages
 from host.artifact import build
-from host.errors import HostError, Unavailable
 from host.packages import Package
 from host.parts.status import Status
+from machine.errors import Unavailable, VmlabError
 
 NAME = "artifact"
 PACKAGES: tuple[Package, ...] = (
@@ -37,12 +37,12 @@ def status() -> Status:
     try:
         if not build.is_built():
             return Status(NAME, "missing", False, "not built yet", fix)
-    except HostError as error:
+    except VmlabError as error:
         return Status(NAME, "missing", False, str(error).splitlines()[0], fix)
     try:
         if build.is_pushed():
             return Status(NAME, "running", False, "built, and its images are in the registry")
-    except HostError as error:
+    except VmlabError as error:
         return Status(NAME, "stopped", False, f"built; {str(error).splitlines()[0]}", f"{fix} registry")
     return Status(NAME, "stopped", False, "built; its images are not in the registry", fix)
 

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host import cgroups, docker_api, docker_leftovers, docker_traces, packages, record, run, systemd
+from host import packages, record, systemd
 from host.daemon import Daemon, end
-from host.errors import HostError, Unavailable
+from host.docker import api, leftovers, traces
 from host.packages import Package
 from host.parts.status import Status
+from machine import cgroups, commands
+from machine.errors import Unavailable, VmlabError
 
 NAME = "docker"
 PACKAGES: tuple[Package, ...] = (
@@ -32,7 +34,7 @@ READY_SECONDS = 30
 STOP_SECONDS = 30
 # By their names in daemon.json: dockerd refuses an option that is given in both places.
 OPTIONS = {
-    "hosts": f"--host=unix://{docker_api.SOCKET}",
+    "hosts": f"--host=unix://{api.SOCKET}",
     "pidfile": "--pidfile=/var/run/docker.pid",
     "exec-root": "--exec-root=/var/run/docker",
     "data-root": "--data-root=/var/lib/docker",
@@ -46,46 +48,46 @@ Say = Callable[[str], None]
 
 
 def needs() -> None:
-    socket = docker_api.address()
-    if socket.resolve() != docker_api.SOCKET.resolve():
+    socket = api.address()
+    if socket.resolve() != api.SOCKET.resolve():
         raise Unavailable(
             f"DOCKER_HOST names {socket}, where nobody answers", "unset DOCKER_HOST, or start that daemon"
         )
     packages.needs(PACKAGES)
     if os.geteuid() != 0:
         raise Unavailable("no Docker answers, and only root can start one", "sudo vmlab host up docker")
-    living = docker_leftovers.holder()
-    if living and not docker_api.answers(socket):
+    living = leftovers.holder()
+    if living and not api.answers(socket):
         raise Unavailable(
             f"dockerd (pid {living}) runs but does not answer at {socket}", f"look at it: kill -USR1 {living}"
         )
 
 
 def status() -> Status:
-    socket = docker_api.address()
-    if docker_api.answers(socket):
-        detail = f"{docker_api.version(socket)} at {socket}"
+    socket = api.address()
+    if api.answers(socket):
+        detail = f"{api.version(socket)} at {socket}"
         return Status(NAME, "running", _ours(), detail)
     fix = "vmlab host up docker"
     if record.entry(NAME):
         return Status(
             NAME, "stopped", True, f"vmlab started it and it has ended; its log: {_daemon.log}", fix
         )
-    if run.find("dockerd") is None:
+    if commands.find("dockerd") is None:
         return Status(NAME, "missing", False, "dockerd is not installed", fix)
     return Status(NAME, "stopped", False, f"nobody answers at {socket}", fix)
 
 
 def up(say: Say) -> None:
     _daemon.clear_stale(say)
-    docker_leftovers.clear(say)
+    leftovers.clear(say)
     # A second `up` keeps the first one's view of the machine before.
     entry = record.entry(NAME) or _first_look()
     # Recorded before anything starts, so that `down` mends a killed `up`.
     record.keep(NAME, entry)
     try:
         _start(entry)
-    except HostError:
+    except VmlabError:
         _take_back(entry, say)
         raise
 
@@ -95,8 +97,8 @@ def down(say: Say, *, force: bool = False) -> None:
     if entry is None:
         say("docker: not started by vmlab, left alone")
         return
-    socket = docker_api.SOCKET
-    if docker_api.answers(socket) and not _ours():
+    socket = api.SOCKET
+    if api.answers(socket) and not _ours():
         _daemon.clear_stale(say)
         record.forget(NAME)
         say("docker: ours has ended and another daemon answers now; it is left alone")
@@ -110,7 +112,7 @@ def _first_look() -> dict[str, Any]:
     """Who will start it, and what there is before."""
     by = "systemd" if systemd.running() else "child"
     units = [unit for unit in UNITS if not systemd.active(unit)] if by == "systemd" else []
-    return {"by": by, "units": units, "cgroups_mounted": cgroups.mount(), "before": docker_traces.take()}
+    return {"by": by, "units": units, "cgroups_mounted": cgroups.mount(), "before": traces.take()}
 
 
 def _start(entry: dict[str, Any]) -> None:
@@ -119,15 +121,15 @@ def _start(entry: dict[str, Any]) -> None:
         _wait_for_systemd()
         return
     _daemon.start(["dockerd", *_options()])
-    _daemon.wait(lambda: docker_api.answers(docker_api.SOCKET), READY_SECONDS)
+    _daemon.wait(lambda: api.answers(api.SOCKET), READY_SECONDS)
 
 
 def _wait_for_systemd() -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not docker_api.answers(docker_api.SOCKET):
+    while not api.answers(api.SOCKET):
         if time.monotonic() > deadline:
-            raise HostError(
-                f"docker.service started, but {docker_api.SOCKET} does not answer\n  next: journalctl -u docker"
+            raise VmlabError(
+                f"docker.service started, but {api.SOCKET} does not answer\n  next: journalctl -u docker"
             )
         time.sleep(0.05)
 
@@ -138,7 +140,7 @@ def _options() -> list[str]:
     except FileNotFoundError:
         configured = {}
     except ValueError as error:
-        raise HostError(f"{CONFIGURATION}: not JSON ({error})") from error
+        raise VmlabError(f"{CONFIGURATION}: not JSON ({error})") from error
     return [option for key, option in OPTIONS.items() if key not in configured]
 
 
@@ -154,12 +156,12 @@ def _refuse_while_used(socket: Path, force: bool) -> None:
     """Stopping the daemon stops the containers: only when told to."""
     if force:
         return
-    if docker_api.answers(socket):
-        names = docker_api.running_containers(socket)
+    if api.answers(socket):
+        names = api.running_containers(socket)
     else:
-        names = [f"a container without its dockerd (shim {pid})" for pid in docker_leftovers.shims()]
+        names = [f"a container without its dockerd (shim {pid})" for pid in leftovers.shims()]
     if names:
-        raise HostError(
+        raise VmlabError(
             f"docker: containers still run: {', '.join(names)}\n  next: stop them, or vmlab host down --force docker"
         )
 
@@ -170,12 +172,12 @@ def _take_back(entry: dict[str, Any], say: Say) -> None:
             systemd.stop(unit)
     else:
         _daemon.stop(STOP_SECONDS)
-        for pid in docker_leftovers.survivors():
+        for pid in leftovers.survivors():
             end(pid, 5)
-    docker_leftovers.clear(say)
-    for line in docker_traces.undo(entry["before"]):
+    leftovers.clear(say)
+    for line in traces.undo(entry["before"]):
         say(f"docker: took back {line}")
-    docker_leftovers.remove_folders(entry["before"]["absent"])
+    leftovers.remove_folders(entry["before"]["absent"])
     if entry["cgroups_mounted"]:
         cgroups.unmount()
     record.forget(NAME)

@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable
 
 from host import packages
-from host.errors import HostError, Unavailable
 from host.guest import build
 from host.packages import Package
 from host.parts.status import Status
-from substrates import guest
+from machine.errors import Unavailable, VmlabError
+from substrates.vm import guest
 
 NAME = "guest"
 PACKAGES: tuple[Package, ...] = (
@@ -37,7 +37,7 @@ def needs() -> None:
 def status() -> Status:
     try:
         built = build.is_built()
-    except HostError as error:
+    except VmlabError as error:
         return Status(NAME, "missing", False, str(error).splitlines()[0], FIX)
     if not built:
         return Status(NAME, "missing", False, "not built yet", FIX)

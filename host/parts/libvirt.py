@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from host import cgroups, packages, record, run, systemd
-from host.errors import HostError, Unavailable
+from host import packages, record, systemd
 from host.libvirt import binding, daemons, leftovers, traces, virsh
 from host.packages import Package
 from host.parts.status import Status
+from machine import cgroups, commands
+from machine.errors import Unavailable, VmlabError
 
 NAME = "libvirt"
 PACKAGES: tuple[Package, ...] = (
@@ -68,7 +69,7 @@ def status() -> Status:
     if record.entry(NAME):
         detail = f"vmlab started it and it has ended; its log: {daemons.libvirtd.log}"
         return Status(NAME, "stopped", True, detail, FIX)
-    if run.find("libvirtd") is None:
+    if commands.find("libvirtd") is None:
         return Status(NAME, "missing", False, "libvirtd is not installed", FIX)
     return Status(NAME, "stopped", False, f"nobody answers at {virsh.URI}", FIX)
 
@@ -89,7 +90,7 @@ def up(say: Say) -> None:
     try:
         traces.prepare()
         _start(entry)
-    except HostError:
+    except VmlabError:
         _stop(entry)
         if not leftovers.notes():  # else guests still run, and `down` needs the record
             _take_back(entry, [], say)
@@ -147,7 +148,7 @@ def _start(entry: dict[str, Any]) -> None:
     deadline = time.monotonic() + daemons.READY_SECONDS
     while not virsh.answers():
         if time.monotonic() > deadline:
-            raise HostError(
+            raise VmlabError(
                 f"libvirtd.service started, but nobody answers at {virsh.URI}\n  next: journalctl -u libvirtd -n 50"
             )
         time.sleep(0.05)
@@ -167,7 +168,7 @@ def _refuse_while_used(force: bool) -> None:
     """Guests would outlive their libvirtd unseen: they are ended with it, but only when told to."""
     names = virsh.running_domains() if virsh.answers() else leftovers.guests()
     if names and not force:
-        raise HostError(
+        raise VmlabError(
             f"libvirt: domains still run: {', '.join(names)}\n"
             "  next: vmlab destroy their stacks, or vmlab host down --force libvirt"
         )

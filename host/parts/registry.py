@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from host import packages, ports, record, run
+from host import packages, record
 from host.daemon import Daemon
-from host.errors import HostError
 from host.packages import Package
 from host.parts.status import Status
-from substrates import places
+from machine import commands, places, ports
+from machine.errors import VmlabError
 
 NAME = "registry"
 PACKAGES: tuple[Package, ...] = (Package("docker-registry", "docker-registry"),)
@@ -45,7 +45,7 @@ def status() -> Status:
         )
     if ports.taken(PORT):
         return Status(NAME, "stopped", False, f"port {PORT} is taken by {_holder()}", "stop that program")
-    if run.find("docker-registry") is None:
+    if commands.find("docker-registry") is None:
         return Status(NAME, "missing", False, "docker-registry is not installed", fix)
     return Status(NAME, "stopped", False, f"nobody listens at {ADDRESS}:{PORT}", fix)
 
@@ -56,7 +56,7 @@ def up(say: Say) -> None:
     try:
         _daemon.start(["docker-registry", "serve", str(_write_configuration())])
         _daemon.wait(_answers, READY_SECONDS)
-    except HostError:
+    except VmlabError:
         _take_back()
         raise
 
@@ -78,7 +78,7 @@ def _take_back() -> None:
 
 def _refuse_taken_port() -> None:
     if ports.taken(PORT) and not _answers():
-        raise HostError(
+        raise VmlabError(
             f"registry: port {PORT} is taken by {_holder()}, which is no registry\n  next: stop that program"
         )
 

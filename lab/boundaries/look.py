@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from clients.http_probe import ask
 from lab.boundaries.findings import Finding, Held, findings
-from lab.errors import LabError
 from lab.substrates import module_of
-from substrates import boundaries, procfs
+from machine import processes
+from machine.errors import Unavailable, VmlabError
+from substrates import boundaries
 from substrates.boundaries.reading import Reading, parse
 from substrates.contract import Request, Slot
-from substrates.errors import Unavailable
-from substrates.probe import ask
 
 SLOT = Slot(98, 18298)
 TASKS = 700  # more than any of the lab's limits on processes (256), and few enough for a machine without one
@@ -50,7 +50,8 @@ def place_of(stack: str, outputs: dict[str, Any]) -> Place:
 
 def rungs_place(name: str, rungs: tuple[str, ...]) -> Place:
     """Our own rungs, for which no stack has to be up."""
-    from substrates import artifact, namespaces
+    from substrates import namespaces
+    from substrates.inputs import artifact
 
     definition = namespaces.for_ladder(artifact.load(), rungs)
     held = Held(definition.cpus, definition.memory_bytes)
@@ -60,7 +61,7 @@ def rungs_place(name: str, rungs: tuple[str, ...]) -> Place:
 def look(place: Place, *, limits: bool = True) -> Reading:
     """Boot the probe there and read what it saw; `limits` says whether it tries those, which takes 2 seconds.
 
-    Unavailable where no probe can be put in the service's place, LabError when it did not answer as the probe does."""
+    Unavailable where no probe can be put in the service's place, VmlabError when it did not answer as the probe does."""
     if place.substrate not in boundaries.MODULES:
         raise Unavailable(f"no probe is known for the substrate {place.substrate!r}", "")
     settings = bounds(place.held) if limits else {}
@@ -74,13 +75,13 @@ def look(place: Place, *, limits: bool = True) -> Reading:
     try:
         return parse(answer.body if answer else b"")
     except ValueError as error:
-        raise LabError(f"{place.name}: {error}") from error
+        raise VmlabError(f"{place.name}: {error}") from error
 
 
 def bounds(held: Held) -> dict[str, str]:
     """How far limits are tried: a little beyond them, and never so far that this machine would suffer."""
     memory = int(held.memory_bytes * BEYOND)
-    within = memory < procfs.available_bytes() * LEAVE
+    within = memory < processes.available_bytes() * LEAVE
     busy = math.ceil(held.cpus) + 1
     return {
         "PROBE_MEMORY": str(memory if within else 0),
@@ -93,7 +94,7 @@ def everywhere(
     places: list[Place], say: Callable[[str], None]
 ) -> tuple[dict[str, dict[str, Finding]], dict[str, Exception]]:
     """The findings of every place, and of those where it was not possible the reason."""
-    from substrates.errors import SubstrateError
+    from machine.errors import VmlabError
 
     plain_place = rungs_place(PLAIN, ())
     say(f"looking from inside: {PLAIN}")
@@ -104,6 +105,6 @@ def everywhere(
         say(f"looking from inside: {place.name}")
         try:
             found[place.name] = findings(look(place), plain, place.held)
-        except (LabError, SubstrateError) as error:
+        except VmlabError as error:
             failed[place.name] = error
     return {PLAIN: findings(plain, plain, plain_place.held), **found}, failed

@@ -11,17 +11,16 @@ from lab import results, stacks
 from lab.boundaries import show
 from lab.boundaries.look import PLAIN, Place, everywhere, place_of, rungs_place
 from lab.compare import compare
-from lab.errors import LabError
 from lab.progress import say
-from substrates import places as places_
-from substrates.errors import SubstrateError
+from machine import places as places_
+from machine.errors import VmlabError
 
 ALL = "all rungs"
 COSTS = ("boot_seconds", "memory_pss_bytes")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look, print, and keep it beside the newest run; LabError, or 1, when a stack that was named could not be looked at."""
+    """Look, print, and keep it beside the newest run; VmlabError, or 1, when a stack that was named could not be looked at."""
     named = stacks.chosen(options.stack) if options.stack else []
     places, failed = _places(named)
     try:
@@ -58,7 +57,7 @@ def _places(named: list[str]) -> tuple[list[Place], dict[str, Exception]]:
     for name in named or stacks.known():
         try:
             places.append(place_of(name, stacks.outputs(name)))
-        except (LabError, SubstrateError, KeyError, ImportError) as error:
+        except (VmlabError, KeyError, ImportError) as error:
             if named:
                 raise _plainly(name, error) from error
             failed[name] = _plainly(name, error)
@@ -70,7 +69,7 @@ def _places(named: list[str]) -> tuple[list[Place], dict[str, Exception]]:
 def _plainly(name: str, error: Exception) -> Exception:
     """A stack whose substrate this version has no module for is one that cannot be looked at, not a crash."""
     if isinstance(error, KeyError | ImportError):
-        return LabError(f"there is no module for what stack {name!r} runs on ({error})")
+        return VmlabError(f"there is no module for what stack {name!r} runs on ({error})")
     return error
 
 
@@ -90,5 +89,5 @@ def _remove_copies(places: list[Place]) -> None:
     for module in {place.module.__name__: place.module for place in places}.values():
         try:
             module.remove_copies()
-        except SubstrateError as error:
+        except VmlabError as error:
             say(f"error: {error}")

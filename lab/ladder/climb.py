@@ -13,8 +13,8 @@ from collections.abc import Callable
 from lab.ladder.steps import Step
 from lab.results import RunWriter
 from lab.sample import Sample
+from machine.errors import VmlabError
 from substrates.contract import Boot, Request, Slot
-from substrates.errors import SubstrateError
 
 FIRST_PORT = 18200
 SLOTS = 50  # guests have no more addresses
@@ -36,7 +36,7 @@ def climb(
                 continue
             try:
                 _take(step, block, number % SLOTS, writer)
-            except SubstrateError as error:
+            except VmlabError as error:
                 failed[step.key] = str(error).splitlines()[0]
                 say(f"error: {step.key}: {error}")
                 writer.add(Sample("boot_failed", 1, "boots", _dimensions(step, block)))

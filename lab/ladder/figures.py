@@ -14,7 +14,7 @@ from typing import Any
 from lab import results, stats
 from lab.ladder.steps import FIRST, LAST
 from lab.results import RunData
-from substrates import places
+from machine import places
 
 Figure = dict[str, Any]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from lab.boundaries.findings import HIDDEN, NOT_TRIED, Finding, findings
 from lab.boundaries.look import look, rungs_place
 from lab.ladder.steps import names
+from machine.errors import InvalidInput, Unavailable
 from substrates import rungs
-from substrates.errors import Refused, Unavailable
 
 AROUND_LIMITS = ("cgroup", "limits")  # without them a quick ladder could not say what limits give
 UNSAID = (HIDDEN, NOT_TRIED)
@@ -24,7 +24,7 @@ def changes(*, limits: bool) -> dict[str, list[str]]:
         place = rungs_place(name, prefix)
         try:
             reading = look(place, limits=limits or name in AROUND_LIMITS)
-        except (Refused, Unavailable):  # no such rung here; a row of the ladder says why
+        except (InvalidInput, Unavailable):  # no such rung here; a row of the ladder says why
             continue
         plain = plain or reading
         now = findings(reading, plain, place.held)

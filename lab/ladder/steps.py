@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab import measure, stacks
-from lab.errors import LabError
-from substrates import artifact as artifacts
-from substrates import docker, namespaces, oci, plain_docker, rungs
-from substrates.artifact import Artifact
+from machine.errors import InvalidInput, Unavailable, VmlabError
+from substrates import namespaces, oci, rungs
 from substrates.contract import Boot, Request, Slot
-from substrates.errors import Refused, SubstrateError, Unavailable
+from substrates.docker import plain
+from substrates.docker import substrate as docker
+from substrates.inputs import artifact as artifacts
+from substrates.inputs.artifact import Artifact
 
 FIRST, LAST = "fork+exec", "all"
 VARIANTS = ("null", "service")
@@ -91,7 +92,7 @@ def _own(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
             try:
                 rungs.check(prefix)
                 found.append(_own_step(artifact, name, after, prefix, variant))
-            except Refused as error:
+            except InvalidInput as error:
                 missing.append(Missing(name, variant, str(error), "run it as root"))
             except Unavailable as error:
                 missing.append(Missing(name, variant, error.reason, error.fix))
@@ -139,11 +140,11 @@ def _runtime_step(name: str, variant: str, made: oci.Definition) -> Step:
 def _docker(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
     found: list[Step] = []
     missing: list[Missing] = []
-    for network in plain_docker.NETWORKS:
+    for network in plain.NETWORKS:
         for variant in VARIANTS:
             name = f"docker, {network} network"
             try:
-                plain_docker.fetch_image(artifact, variant)
+                plain.fetch_image(artifact, variant)
                 found.append(_docker_step(name, variant, network, artifact))
             except Unavailable as error:
                 missing.append(Missing(name, variant, error.reason, error.fix))
@@ -154,7 +155,7 @@ def _docker_step(name: str, variant: str, network: str, artifact: Artifact) -> S
     like = namespaces.for_ladder(artifact)
 
     def boot(slot: Slot, request: Request) -> Boot:
-        made = plain_docker.definition(artifact, variant, network, slot.port, like.cpus, like.memory_bytes)
+        made = plain.definition(artifact, variant, network, slot.port, like.cpus, like.memory_bytes)
         return docker.boot(made, slot, request)
 
     return Step(name, variant, boot, docker.destroy)
@@ -169,7 +170,7 @@ def _stacks() -> tuple[list[Step], list[Missing]]:
         try:
             outputs = stacks.outputs(name)
             subject = measure.subject_of(name, outputs)
-        except (LabError, SubstrateError, KeyError, ImportError) as error:
+        except (VmlabError, KeyError, ImportError) as error:
             missing.append(_gap(name, error))
             continue
         found.append(_stack_step(subject, outputs["conditions"]))

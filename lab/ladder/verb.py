@@ -11,7 +11,6 @@ import json
 import sys
 
 from lab import facts, results
-from lab.errors import LabError, WrongUse
 from lab.ladder import figures, gives, show
 from lab.ladder.climb import climb
 from lab.ladder.steps import Missing, Step, everything
@@ -19,8 +18,11 @@ from lab.measure import Plan
 from lab.progress import say
 from lab.results import RunWriter
 from lab.substrates import each
-from substrates import artifact, places, plain_docker, rungs
-from substrates.errors import SubstrateError
+from machine import places
+from machine.errors import InvalidInput, VmlabError
+from substrates import rungs
+from substrates.docker import plain
+from substrates.inputs import artifact
 
 PAGE = "ladder.html"
 
@@ -28,7 +30,7 @@ PAGE = "ladder.html"
 def run(options: argparse.Namespace) -> int:
     """Everything."""
     if options.seed is not None and options.seed < 0:
-        raise WrongUse(f"--seed must be a whole number from 0, not {options.seed}")
+        raise InvalidInput(f"--seed must be a whole number from 0, not {options.seed}")
     plan = Plan.of(quick=options.quick, seed=options.seed)
     images = _images_before()
     steps, missing = everything()
@@ -89,7 +91,7 @@ def _note_changes(writer: RunWriter, *, limits: bool) -> None:
     say("looking from inside at every rung")
     try:
         changes = gives.changes(limits=limits)
-    except (LabError, SubstrateError) as error:
+    except VmlabError as error:
         say(f"error: {error}")
         return
     for key, known in list(writer.stacks.items()):
@@ -102,20 +104,20 @@ def _images_before() -> list[str]:
     pulled = []
     for variant in ("null", "service"):
         try:
-            pulled.append(plain_docker.fetch_image(artifact.load(), variant))
-        except SubstrateError:
+            pulled.append(plain.fetch_image(artifact.load(), variant))
+        except VmlabError:
             continue  # a row says why
     return [image for image in pulled if image]
 
 
 def _forget(images: list[str]) -> None:
     for image in images:
-        plain_docker.forget_image(image)
+        plain.forget_image(image)
 
 
 def _remove_copies() -> None:
     for name, module in each().items():
         try:
             module.remove_copies()
-        except SubstrateError as error:
+        except VmlabError as error:
             say(f"{name}: {error}")

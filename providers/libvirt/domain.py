@@ -8,6 +8,10 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from clients.libvirt import domains
+from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, domain
+from machine.errors import VmlabError
+from machine.waiting import answer_seconds
 from providers.libvirt.inputs import (
     Input,
     Props,
@@ -24,10 +28,7 @@ from providers.libvirt.inputs import (
     truth,
     whole,
 )
-from substrates.contract import answer_seconds
-from substrates.errors import SubstrateError
-from substrates.libvirt import domains, ready
-from substrates.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, domain
+from substrates.vm import ready
 
 MIB = 1024**2
 LEAST_BYTES = 64 * MIB
@@ -101,7 +102,7 @@ class DomainProvider(ResourceProvider):
         try:
             if props["running"]:
                 made = _settled(spec, props)
-        except SubstrateError:
+        except VmlabError:
             domains.remove(spec.name, spec.stack)
             raise
         return CreateResult(spec.name, _outputs(props, made, answered=True))
@@ -192,7 +193,7 @@ def _settled(spec: DomainSpec, props: Props) -> domains.Found:
     domains.settle_size(spec, seconds)
     found = domains.find(spec.name)
     if found is None:
-        raise SubstrateError(f"the domain {spec.name} went away while it was waited for; refresh, then up")
+        raise VmlabError(f"the domain {spec.name} went away while it was waited for; refresh, then up")
     return found
 
 

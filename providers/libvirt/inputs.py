@@ -13,14 +13,14 @@ from typing import Any
 from pulumi.dynamic import CheckFailure, CheckResult
 from pulumi.output import Unknown
 
-from substrates.errors import SubstrateError
+from machine.errors import VmlabError
 
 PROVIDER = "__provider"  # the SDK's own: the provider, serialised
 Kind = Callable[[Any], Any]  # the value as it is meant; ValueError says what it should have been
 Props = dict[str, Any]
 
 
-class Wrong(SubstrateError):
+class Wrong(VmlabError):
     """An input that cannot work; `key` is which."""
 
     def __init__(self, key: str, reason: str) -> None:
@@ -165,7 +165,7 @@ def result(
             look(filled)
         except Wrong as error:
             failures = [CheckFailure(error.key, str(error))]
-        except SubstrateError as error:
+        except VmlabError as error:
             failures = [CheckFailure("name", str(error))]
     return CheckResult(news, failures)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from clients.libvirt import networks
+from clients.libvirt.description import NetworkSpec, network
 from providers.libvirt.inputs import Input, Props, changed, fill, known, result, text, truth
-from substrates.libvirt import networks
-from substrates.libvirt.description import NetworkSpec, network
 
 IN_PLACE = {"autostart"}
 OUTPUTS = ("running",)

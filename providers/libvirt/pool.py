@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from clients.libvirt import pools
+from clients.libvirt.description import PoolSpec, pool
 from providers.libvirt.inputs import Input, Props, changed, fill, known, result, text, truth
-from substrates.libvirt import pools
-from substrates.libvirt.description import PoolSpec, pool
 
 INPUTS = {
     "name": Input(text),

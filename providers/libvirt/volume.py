@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from clients.libvirt import content, volumes
+from clients.libvirt.description import VolumeSpec, domain, volume
 from providers.libvirt.inputs import Input, Props, changed, fill, known, one_of, result, text, texts, whole
-from substrates.libvirt import content, volumes
-from substrates.libvirt.description import VolumeSpec, domain, volume
 
 SPEC = {
     "name": Input(text),

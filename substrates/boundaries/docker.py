@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from substrates.boundaries.program import environment, instead_of
-from substrates.docker import Definition
+from substrates.docker.substrate import Definition
 
 
 def instead(definition: Definition, settings: dict[str, str]) -> Definition:

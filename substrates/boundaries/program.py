@@ -12,9 +12,9 @@ import re
 from functools import cache
 from pathlib import Path
 
-from substrates import places
-from substrates.errors import SubstrateError, Unavailable
-from substrates.run import run
+from machine import places
+from machine.commands import run
+from machine.errors import Unavailable, VmlabError
 
 SOURCES = ("probe.c", "bare.h", "limits.h")
 NAME = "vmlab-probe"
@@ -69,7 +69,7 @@ def _compile(folder: Path) -> None:
         headers = run(["gcc", "-E", "-dM", "-include", "asm/unistd.h", "-x", "c", os.devnull])
         (folder / "calls.h").write_text(calls_header(headers))
         run(["gcc", *FLAGS, "-I", str(folder), "-o", str(fresh), str(_HERE / SOURCES[0])])
-    except SubstrateError as error:
+    except VmlabError as error:
         raise Unavailable(f"the probe could not be compiled: {error}", _FIX) from None
     fresh.chmod(0o755)
     fresh.rename(folder / NAME)

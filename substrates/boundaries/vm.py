@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from machine.errors import Unavailable
 from substrates.boundaries.program import environment, instead_of
-from substrates.errors import Unavailable
-from substrates.vm import Definition
+from substrates.vm.substrate import Definition
 
 
 def instead(definition: Definition, settings: dict[str, str]) -> Definition:

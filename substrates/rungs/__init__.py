@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from substrates.errors import Refused
+from machine.errors import InvalidInput
 from substrates.rungs.files import Chroot, Mount, PivotRoot, ReadOnly
 from substrates.rungs.limits import Limits
 from substrates.rungs.network import Network
@@ -49,16 +49,16 @@ def prefixes() -> list[tuple[str, ...]]:
 
 
 def chosen(names: Sequence[str]) -> list[Rung]:
-    """These rungs, checked; Refused says in one line what is wrong with the list."""
+    """These rungs, checked; InvalidInput says in one line what is wrong with the list."""
     seen: list[str] = []
     for name in names:
         if name not in _BY_NAME:
-            raise Refused(f"there is no rung {name!r}; the rungs are {', '.join(NAMES)}")
+            raise InvalidInput(f"there is no rung {name!r}; the rungs are {', '.join(NAMES)}")
         if name in seen:
-            raise Refused(f"the rung {name!r} is there twice")
+            raise InvalidInput(f"the rung {name!r} is there twice")
         for need in _BY_NAME[name].needs:
             if need not in seen:
-                raise Refused(f"the rung {name!r} needs {need!r} before it")
+                raise InvalidInput(f"the rung {name!r} needs {need!r} before it")
         seen.append(name)
     if os.geteuid() != 0:
         _refuse_without_root(seen)
@@ -66,7 +66,7 @@ def chosen(names: Sequence[str]) -> list[Rung]:
 
 
 def check(names: Sequence[str]) -> None:
-    """Refused says in one line what is wrong with the list."""
+    """InvalidInput says in one line what is wrong with the list."""
     chosen(names)
 
 
@@ -78,9 +78,9 @@ def without_root(names: Sequence[str] = NAMES) -> tuple[str, ...]:
 def _refuse_without_root(names: list[str]) -> None:
     asked = [name for name in names if _BY_NAME[name].root]
     if asked:
-        raise Refused(
+        raise InvalidInput(
             f"the rung {asked[0]!r} needs root; next: run it as root, or leave out {', '.join(asked)}"
         )
     privileged = [name for name in names if _BY_NAME[name].privileged]
     if privileged and "user" not in names:
-        raise Refused(f"the rung {privileged[0]!r} needs root, or the rung 'user' with it")
+        raise InvalidInput(f"the rung {privileged[0]!r} needs root, or the rung 'user' with it")

@@ -15,8 +15,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from substrates.errors import SubstrateError, Unavailable
-from substrates.procfs import CGROUPS
+from machine.cgroups import FOLDER as CGROUPS
+from machine.errors import Unavailable, VmlabError
 
 PERIOD_MICROSECONDS = 100_000
 CONTROLLERS = ("cpu", "memory", "pids")
@@ -100,10 +100,10 @@ class Cgroups(ABC):
             failed = [(path, text) for path, text in wanted if not _written(path, text)]
             wanted = failed
         if wanted:
-            raise SubstrateError(f"the kernel does not take {wanted[0][1]} for {wanted[0][0]}")
+            raise VmlabError(f"the kernel does not take {wanted[0][1]} for {wanted[0][0]}")
 
     def remove(self, name: str) -> None:
-        """Kill what is in a copy's groups, and remove them; SubstrateError with what does not end.
+        """Kill what is in a copy's groups, and remove them; VmlabError with what does not end.
 
         First nothing in them may fork any more: a service that forks for ever is faster than whoever kills one by one."""
         deadline = time.monotonic() + EMPTY_SECONDS
@@ -115,7 +115,7 @@ class Cgroups(ABC):
                 _kill(pid)
             left = [folder for folder in left if not _removed(folder)]
             if left and time.monotonic() > deadline:
-                raise SubstrateError(
+                raise VmlabError(
                     f"the cgroup {left[0]} does not become empty; in it are {self.members(name)}"
                 )
             if left:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from substrates.linux import (
+from substrates.rungs.linux import (
     CLONE_NEWNS,
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOEXEC,

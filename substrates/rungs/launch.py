@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from substrates import artifact as artifacts
-from substrates import places, procfs, rungs
-from substrates.errors import Refused, SubstrateError, Unavailable
-from substrates.run import launch as start_process
+from machine import places, ports, processes
+from machine.commands import launch as start_process
+from machine.errors import InvalidInput, Unavailable, VmlabError
+from substrates import rungs
+from substrates.inputs import artifact as artifacts
 from substrates.rungs import launcher, network, records, roots
 from substrates.rungs.files import SECRET_PATH
 from substrates.rungs.records import MARK, UNKNOWN, Definition, Handle
@@ -46,7 +47,7 @@ class Started:
 
 
 def prepare(definition: Definition, destroy: Callable[[Handle], None]) -> Prepared:
-    """Check it, clear its name, make its folders and its plan. Refused or Unavailable before anything of it was made.
+    """Check it, clear its name, make its folders and its plan. InvalidInput or Unavailable before anything of it was made.
 
     A dead copy of its name goes before what is taken is looked for, because it may hold that; a living one goes after."""
     used = rungs.chosen(definition.rungs)
@@ -77,7 +78,7 @@ def prepare(definition: Definition, destroy: Callable[[Handle], None]) -> Prepar
 
 
 def launch(prepared: Prepared) -> Started:
-    """Start it; back when its program has been executed. SubstrateError in one line, and nothing left, when it could not be."""
+    """Start it; back when its program has been executed. VmlabError in one line, and nothing left, when it could not be."""
     directory = Path(prepared.handle.directory)
     status = os.open(directory / "status", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -88,8 +89,8 @@ def launch(prepared: Prepared) -> Started:
             log=directory / "log",
         )
         accepted = time.monotonic_ns()
-        dead = procfs.Process(pid, 0)  # to be reaped, and nobody that lives
-        supervisor = procfs.find(pid) or dead
+        dead = processes.Process(pid, 0)  # to be reaped, and nobody that lives
+        supervisor = processes.find(pid) or dead
         said = _until_closed(status, supervisor)
     finally:
         os.close(status)
@@ -101,7 +102,7 @@ def launch(prepared: Prepared) -> Started:
     return Started(handle, {"accepted": accepted, **stamps})
 
 
-def _until_closed(status: int, supervisor: procfs.Process) -> str:
+def _until_closed(status: int, supervisor: processes.Process) -> str:
     """What the launcher says until nobody of it can say any more: its program has replaced it."""
     said, deadline = b"", time.monotonic() + START_SECONDS
     waiting = select.poll()
@@ -117,7 +118,7 @@ def _until_closed(status: int, supervisor: procfs.Process) -> str:
     return said.decode(errors="replace")
 
 
-def _failed(handle: Handle, text: str) -> SubstrateError:
+def _failed(handle: Handle, text: str) -> VmlabError:
     """Take the copy away, and say why."""
     deadline = time.monotonic() + START_SECONDS
     while handle.supervisor.lives() and time.monotonic() < deadline:
@@ -131,12 +132,12 @@ def _failed(handle: Handle, text: str) -> SubstrateError:
             f"user namespaces are not allowed here ({text})",
             "as root: sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1",
         )
-    return SubstrateError(
+    return VmlabError(
         f"{name} could not be started: {text or '; '.join(tail) or 'its supervisor was killed'}"
     )
 
 
-def reap(process: procfs.Process) -> None:
+def reap(process: processes.Process) -> None:
     """Our own child must be reaped; somebody else's is reaped by its parent."""
     try:
         os.waitpid(process.pid, os.WNOHANG)
@@ -148,17 +149,19 @@ def reap(process: procfs.Process) -> None:
 
 
 def refuse_taken(definition: Definition) -> None:
-    """Refused when another copy, or another program, has the address or the port. What a dead copy of this name has left
+    """InvalidInput when another copy, or another program, has the address or the port. What a dead copy of this name has left
     is in nobody's way: a start takes it away first."""
     if not definition.networked:
-        owner = procfs.listener(definition.port)
+        owner = ports.owner(definition.port)
         if owner and owner[0] not in [process.pid for process in records.strays(definition.name)]:
-            procfs.refuse_taken_port(definition.port)
+            ports.refuse_taken(definition.port)
         return
     for name in records.names():
         other = records.find(name) if name != definition.name else None
         if other and other.supervisor.lives() and other.definition.address == definition.address:
-            raise Refused(f"the address {definition.address} is taken by {name} (pid {other.supervisor.pid})")
+            raise InvalidInput(
+                f"the address {definition.address} is taken by {name} (pid {other.supervisor.pid})"
+            )
     network.refuse_taken(definition.name, definition.address)
 
 

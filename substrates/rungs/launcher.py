@@ -9,9 +9,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from substrates import places
-from substrates.errors import SubstrateError, Unavailable
-from substrates.run import run
+from machine import places
+from machine.commands import run
+from machine.errors import Unavailable, VmlabError
 
 SOURCES = ("launcher.c", "mounts.c", "links.c")
 HEADERS = ("launcher.h",)
@@ -38,7 +38,7 @@ def _compile(folder: Path) -> None:
     fresh = folder / f".{NAME}.{os.getpid()}"
     try:
         run(["gcc", *FLAGS, "-o", str(fresh), *(str(_HERE / name) for name in SOURCES)])
-    except SubstrateError as error:
+    except VmlabError as error:
         raise Unavailable(
             f"the launcher of the rungs could not be compiled: {error}",
             "apt-get install gcc libc6-dev linux-libc-dev",

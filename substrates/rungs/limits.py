@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from substrates.errors import Unavailable
+from machine.errors import Unavailable
 from substrates.rungs import cgroups
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 

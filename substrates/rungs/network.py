@@ -11,10 +11,10 @@ import ipaddress
 from pathlib import Path
 from typing import ClassVar
 
-from substrates import places
-from substrates.errors import Refused, SubstrateError
-from substrates.linux import CLONE_NEWNET
-from substrates.run import run
+from machine import places
+from machine.commands import run
+from machine.errors import InvalidInput, VmlabError
+from substrates.rungs.linux import CLONE_NEWNET
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
 BRIDGE = "vmlab-ns"
@@ -77,14 +77,14 @@ def links_of(name: str) -> list[str]:
 
 
 def refuse_taken(name: str, address: str) -> None:
-    """Refused when this machine has the address itself, or a pair that is there and not this copy's has it: another
+    """InvalidInput when this machine has the address itself, or a pair that is there and not this copy's has it: another
     VMLAB_HOME's, for instance."""
     if holder := _holder(address):
-        raise Refused(f"the address {address} is taken by the interface {holder}")
+        raise InvalidInput(f"the address {address} is taken by the interface {holder}")
     others = [path.name for path in LINKS.glob(f"{_PREFIX}?????-{address.rpartition('.')[2]}")]
     for link in others:
         if link not in links_of(name):
-            raise Refused(f"the address {address} is taken by whoever has the link {link}")
+            raise InvalidInput(f"the address {address} is taken by whoever has the link {link}")
 
 
 def _owner(name: str) -> str:
@@ -94,25 +94,25 @@ def _owner(name: str) -> str:
 def copy_address(number: int) -> str:
     """The address of a slot's copy."""
     if not 0 <= number < 255 - FIRST_COPY:
-        raise Refused(f"slot {number} has no address in {NETWORK}; there are {255 - FIRST_COPY}")
+        raise InvalidInput(f"slot {number} has no address in {NETWORK}; there are {255 - FIRST_COPY}")
     return str(NETWORK[FIRST_COPY + number])
 
 
 def check_address(text: str) -> None:
-    """Refused if a stack cannot have this address."""
+    """InvalidInput if a stack cannot have this address."""
     try:
         address = ipaddress.IPv4Address(text)
     except ValueError:
-        raise Refused(f"address must be one of {NETWORK}, not {text!r}") from None
+        raise InvalidInput(f"address must be one of {NETWORK}, not {text!r}") from None
     if address not in list(NETWORK)[2:FIRST_COPY]:
-        raise Refused(f"address must be from {NETWORK[2]} to {NETWORK[FIRST_COPY - 1]}, not {text}")
+        raise InvalidInput(f"address must be from {NETWORK[2]} to {NETWORK[FIRST_COPY - 1]}, not {text}")
 
 
 def make_bridge() -> None:
-    """Make the bridge, or what is missing of one that a killed start has begun; Refused where somebody else has its address."""
+    """Make the bridge, or complete one of a killed start; InvalidInput where its address is taken."""
     holder = _holder(str(GATEWAY))
     if holder not in ("", BRIDGE):
-        raise Refused(f"the address {GATEWAY} of the lab's bridge is taken by the interface {holder}")
+        raise InvalidInput(f"the address {GATEWAY} of the lab's bridge is taken by the interface {holder}")
     if not (LINKS / BRIDGE).exists():
         run(["ip", "link", "add", BRIDGE, "address", mac_of(str(GATEWAY)), "type", "bridge"])
     if (LINKS / BRIDGE / "address").read_text().strip() != mac_of(str(GATEWAY)):
@@ -139,7 +139,7 @@ def remove_link(name: str) -> None:
     if (LINKS / name).exists():
         try:
             run(["ip", "link", "delete", name])
-        except SubstrateError:
+        except VmlabError:
             if (LINKS / name).exists():
                 raise
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from substrates.linux import RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_NPROC
 from substrates.rungs import seccomp
+from substrates.rungs.linux import RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_NPROC
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
 RLIMITS = {RLIMIT_NOFILE: 1024, RLIMIT_NPROC: 256, RLIMIT_CORE: 0}  # the bare process has the same

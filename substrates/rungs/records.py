@@ -18,14 +18,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from substrates import places, procfs, rungs
+from machine import places, processes
+from machine.errors import Unavailable, VmlabError
+from substrates import rungs
 from substrates.contract import BOOT_PREFIX
-from substrates.errors import SubstrateError, Unavailable
 from substrates.rungs import cgroups, network
 
 KIND = "namespaces"
 MARK = "VMLAB_COPY"  # in the environment: by it a process is found whose starter was killed before it could note the pid
-UNKNOWN = procfs.Process(0, 0)
+UNKNOWN = processes.Process(0, 0)
 END_SECONDS = 5.0
 LOCK_SECONDS = 60.0  # a start that has to stop a deaf copy of its name first takes 20
 
@@ -64,7 +65,7 @@ class Handle:
     """A copy that was started; its supervisor is the only process of it that is outside."""
 
     definition: Definition
-    supervisor: procfs.Process
+    supervisor: processes.Process
     directory: str
 
     @property
@@ -79,11 +80,13 @@ class Handle:
         return Path(self.directory) / "log"
 
     @property
-    def main(self) -> procfs.Process:
+    def main(self) -> processes.Process:
         """The service's own process: the supervisor's child, or with the rung `pid` the child of its init."""
         found = self.supervisor
         for _ in range(2 if "pid" in self.definition.rungs else 1):
-            children = [procfs.find(pid) for pid in procfs.tree(found.pid) if procfs.parent(pid) == found.pid]
+            children = [
+                processes.find(pid) for pid in processes.tree(found.pid) if processes.parent(pid) == found.pid
+            ]
             living = [child for child in children if child]
             if not living:
                 return UNKNOWN
@@ -98,9 +101,9 @@ def find(name: str) -> Handle | None:
         raw = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    supervisor = procfs.Process(**raw["supervisor"])
+    supervisor = processes.Process(**raw["supervisor"])
     if supervisor == UNKNOWN:
-        supervisor = next(iter(procfs.by_environment(MARK, str(path.parent))), UNKNOWN)
+        supervisor = next(iter(processes.by_environment(MARK, str(path.parent))), UNKNOWN)
     definition = Definition(**{**raw["definition"], "rungs": tuple(raw["definition"]["rungs"])})
     return Handle(definition, supervisor, str(path.parent))
 
@@ -189,7 +192,7 @@ def starting() -> Iterator[None]:
     try:
         with _locked(LOCK_SECONDS) as alone:
             if not alone:
-                raise SubstrateError(f"another start has held {network.LINKS} locked for {LOCK_SECONDS:g} s")
+                raise VmlabError(f"another start has held {network.LINKS} locked for {LOCK_SECONDS:g} s")
             yield
     except BaseException:
         tidy()
@@ -231,9 +234,9 @@ def _grouped() -> list[str]:
         return []
 
 
-def strays(name: str) -> list[procfs.Process]:
+def strays(name: str) -> list[processes.Process]:
     """What was started for a copy and lives, its supervisor and the service included."""
-    return procfs.by_environment(MARK, str(folder(name)))
+    return processes.by_environment(MARK, str(folder(name)))
 
 
 def _end_strays(name: str) -> None:
@@ -243,11 +246,11 @@ def _end_strays(name: str) -> None:
         for process in left:
             send(process, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise SubstrateError(f"{name}: the processes {[process.pid for process in left]} do not end")
+            raise VmlabError(f"{name}: the processes {[process.pid for process in left]} do not end")
         time.sleep(0.001)
 
 
-def send(process: procfs.Process, number: signal.Signals) -> None:
+def send(process: processes.Process, number: signal.Signals) -> None:
     """Signal it, if it is still this very process."""
     if process.lives():
         try:

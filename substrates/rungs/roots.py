@@ -10,21 +10,23 @@ import os
 import shutil
 from pathlib import Path
 
-from substrates import artifact as artifacts
-from substrates import places
-from substrates.artifact import Artifact
-from substrates.errors import Refused, Unavailable
+from machine import places
+from machine.errors import InvalidInput, Unavailable
+from substrates.inputs import artifact as artifacts
+from substrates.inputs.artifact import Artifact
 
 PLACES = ("data", "dev", "proc", "run", "tmp")
 
 
 def check(root: Path) -> None:
-    """Refused when this folder is missing, or is not one that the lab has made."""
+    """InvalidInput when this folder is missing, or is not one that the lab has made."""
     if not root.is_dir():
-        raise Refused(f"the root file system {root} is missing; next: vmlab host up artifact")
+        raise InvalidInput(f"the root file system {root} is missing; next: vmlab host up artifact")
     ours = [a.root.resolve() for a in artifacts.everything()]
     if root.resolve() not in ours and root.resolve().parent != _folder():
-        raise Refused(f"the root file system {root} is not one of the lab's; next: vmlab host up artifact")
+        raise InvalidInput(
+            f"the root file system {root} is not one of the lab's; next: vmlab host up artifact"
+        )
 
 
 def of_null(artifact: Artifact) -> Path:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar
 
-from substrates.errors import Refused
+from machine.errors import InvalidInput
 from substrates.rungs.cgroups import Cgroups
 
 Step = tuple[str, ...]  # the launcher's word for it, and its arguments
@@ -96,7 +96,7 @@ class Plan:
 
 def _escaped(word: str) -> str:
     if "\0" in word:
-        raise Refused(f"a zero byte cannot be part of {word!r}")
+        raise InvalidInput(f"a zero byte cannot be part of {word!r}")
     return word.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 

@@ -16,7 +16,7 @@ import struct
 from functools import cache
 from pathlib import Path
 
-from substrates.errors import Unavailable
+from machine.errors import Unavailable
 
 TABLE = Path(__file__).with_name("syscalls.txt")
 ALLOW, EPERM, ENOSYS = 0x7FFF0000, 0x00050001, 0x00050026

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from substrates.linux import (
+from substrates.rungs.linux import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWPID,

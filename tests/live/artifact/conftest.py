@@ -19,7 +19,7 @@ import pytest
 from host import packages
 from host.artifact import build
 from host.parts import artifact
-from substrates.artifact import Artifact, filled, load
+from substrates.inputs.artifact import Artifact, filled, load
 from tests.live.conftest import missing
 
 NGINX = build.OURS.parents[1] / "examples/nginx/service.toml"

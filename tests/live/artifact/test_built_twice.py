@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from docker import APIClient
 
+from clients.http_probe import ask
 from host.artifact import build
-from substrates.probe import ask
 from tests.live.conftest import missing
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]

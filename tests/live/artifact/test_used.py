@@ -19,7 +19,7 @@ from docker import APIClient
 
 from host.artifact import build, image, index, tree
 from host.artifact.definition import read
-from host.errors import WrongUse
+from machine.errors import InvalidInput
 from tests.live.artifact.conftest import NGINX, SECONDS, USER, Start, free_port, get, running
 
 pytestmark = pytest.mark.live
@@ -162,7 +162,7 @@ def test_no_such_package_or_command(
     path = tmp_path / "service.toml"
     path.write_text(f'name = "wrong"\npackages = {packages}\ncommand = {command}\nport = 80\n')
 
-    with pytest.raises(WrongUse) as caught:
+    with pytest.raises(InvalidInput) as caught:
         made(path)
 
     assert str(caught.value).startswith(f"{path}: {said}")

@@ -45,11 +45,11 @@ while True:  # an init: reaps what is left to it
 VERB = """
 import sys
 from host import commands
-from host.errors import HostError
+from machine.errors import VmlabError
 verb, force, *parts = sys.argv[1:]
 try:
     sys.exit(commands.run(verb, parts, as_json=True, yes=True, force=force == "force"))
-except HostError as error:
+except VmlabError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
 """
@@ -162,7 +162,7 @@ def _remove_groups(containers: list[str]) -> None:
 
 
 def _remove_pods(number: int) -> None:
-    """The group above the pods of a cluster that a failed test left, by its name (host/cluster/layout.py)."""
+    """The group above the pods of a cluster that a failed test left, by its name (host/kubernetes/layout.py)."""
     for root in Path("/sys/fs/cgroup").glob(f"*/vmlab-k8s-{number}"):
         deadline = time.monotonic() + 5
         while root.exists() and time.monotonic() < deadline:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from host.cluster import build, layout, programs
+from host.kubernetes import build, layout, programs
 from tests.live.host.conftest import Done, Sandbox, missing
 from tests.live.host.test_up_and_down import states
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import yaml
 
-from host.cluster import layout
-from substrates.kubernetes_access import Choice
-from substrates.kubernetes_api import Api, ApiError
-from substrates.probe import ask
+from clients.http_probe import ask
+from clients.kubernetes.access import Choice
+from clients.kubernetes.api import Api, ApiError
+from host.kubernetes import layout
 from tests.live.lab.laboratory import Laboratory
 
 CORE = "/api/v1"

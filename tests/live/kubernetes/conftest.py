@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from substrates.errors import SubstrateError
-from substrates.kubernetes_access import CONTEXT, KUBECONFIG, lab_kubeconfig
-from substrates.kubernetes_api import Api
+from clients.kubernetes.access import CONTEXT, KUBECONFIG, lab_kubeconfig
+from clients.kubernetes.api import Api
+from machine.errors import VmlabError
 from tests.live.conftest import missing
 from tests.live.kubernetes import cluster
 from tests.live.kubernetes.cluster import Stack
@@ -26,7 +26,7 @@ def api() -> Iterator[Api]:
     found = cluster.api_of(path)
     try:
         found.get("/version")
-    except SubstrateError as error:
+    except VmlabError as error:
         missing(str(error))
     yield found
     found.close()

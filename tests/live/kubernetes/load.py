@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from substrates.probe import ask
+from clients.http_probe import ask
 
 ANSWER_SECONDS = 5.0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from substrates import places
+from machine import places
 from tests.live.kubernetes.cluster import CORE, Stack, answers, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(200)]

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from substrates import artifact, kubernetes
+from machine.errors import NeverAnswered
 from substrates.contract import MILESTONES, Boot, Request, Slot
-from substrates.errors import NeverAnswered
+from substrates.inputs import artifact
+from substrates.kubernetes import substrate as kubernetes
 from tests.live.kubernetes import cluster
 from tests.live.kubernetes.cluster import CORE, Stack
 

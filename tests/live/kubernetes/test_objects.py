@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host.cluster import layout
-from substrates import places
+from host.kubernetes import layout
+from machine import places
 from tests.live.kubernetes import cluster
 from tests.live.kubernetes.cluster import CORE, Stack, pod, refusal, until
 from tests.live.kubernetes.conftest import SECRET

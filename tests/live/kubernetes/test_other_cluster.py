@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from substrates import folder, kubernetes
+from clients.kubernetes.api import Api
 from substrates.contract import Request, Slot
-from substrates.kubernetes_api import Api
+from substrates.inputs import folder
+from substrates.kubernetes import substrate as kubernetes
 from tests.live.kubernetes.cluster import CORE, Stack, answers, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(200)]

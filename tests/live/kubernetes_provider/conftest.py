@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
+from clients.kubernetes.access import lab_kubeconfig
 from engine.providers.kubernetes.refusal import RefusalError
 from engine.providers.kubernetes.site import Settings, Site
-from substrates.kubernetes_access import lab_kubeconfig
 from tests.live.conftest import missing
 from tests.unit.engine.providers.kubernetes.driver import Engine, served
 

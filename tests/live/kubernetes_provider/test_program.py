@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from clients.kubernetes.access import KUBECONFIG, lab_kubeconfig
 from engine.providers.kubernetes.site import Site
-from substrates.kubernetes_access import KUBECONFIG, lab_kubeconfig
 from tests.engine.harness import Project
 from tests.live.kubernetes_provider.conftest import LABEL, NAMED, census, kubeconfig_path
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from docker import APIClient
 
-from substrates.probe import ask
+from clients.http_probe import ask
 from tests.live.conftest import missing
 from tests.live.lab import laboratory
 from tests.live.lab.laboratory import Laboratory

@@ -23,8 +23,8 @@ from unittest import mock
 from docker import APIClient
 
 from lab.engine import ROOT
-from substrates import places
-from substrates.procfs import CGROUPS
+from machine import places
+from machine.cgroups import FOLDER as CGROUPS
 from substrates.rungs import cgroups, network
 from tests.live.namespaces import traces
 

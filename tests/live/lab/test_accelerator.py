@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from lab.engine import ROOT
-from substrates import accelerator
-from substrates.accelerator import prove
+from substrates.vm import accelerator
+from substrates.vm.accelerator import prove
 from tests.live.conftest import missing
 
 pytestmark = pytest.mark.live

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import stacks
-from substrates import places
+from machine import places
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 

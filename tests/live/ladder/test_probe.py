@@ -9,9 +9,12 @@ import pytest
 
 from lab.boundaries.findings import Finding, Held, findings
 from lab.boundaries.look import Place, look, rungs_place
-from substrates import artifact, docker, namespaces, plain_docker
+from machine.errors import Unavailable
+from substrates import namespaces
 from substrates.boundaries.reading import Reading
-from substrates.errors import Unavailable
+from substrates.docker import plain as plain_docker
+from substrates.docker import substrate as docker
+from substrates.inputs import artifact
 from tests.live.conftest import missing
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]

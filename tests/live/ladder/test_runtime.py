@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from substrates import artifact, oci, procfs
+from machine import cgroups, processes
+from substrates import oci
 from substrates.contract import Request, Slot
+from substrates.inputs import artifact
 from substrates.rungs.records import MARK
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
@@ -40,7 +42,7 @@ def until(happened: Callable[[], object], seconds: float, what: str) -> None:
 
 def limit(name: str) -> str:
     """What the kernel holds the memory of a cgroup to."""
-    files = (procfs.CGROUPS / "memory" / name / "memory.limit_in_bytes", procfs.CGROUPS / name / "memory.max")
+    files = (cgroups.FOLDER / "memory" / name / "memory.limit_in_bytes", cgroups.FOLDER / name / "memory.max")
     return next(file.read_text().strip() for file in files if file.exists())
 
 
@@ -56,7 +58,7 @@ def test_a_copy_lives_and_goes(lab: Laboratory, monkeypatch: pytest.MonkeyPatch,
     made = oci.definition("runc", artifact.load(), variant, 1.0, MEMORY)
 
     boot = oci.boot(made, SLOT, Request("/", secrets.token_hex(8), echoed=True))
-    (main,) = procfs.by_environment(MARK, str(lab.home / "run" / "oci" / "runc" / SLOT.name))
+    (main,) = processes.by_environment(MARK, str(lab.home / "run" / "oci" / "runc" / SLOT.name))
     rows = Path(f"/proc/{main.pid}/status").read_text().splitlines()
     facts = {name: value.strip() for name, _, value in (row.partition(":") for row in rows)}
     listed, held = oci.everything_labelled(), limit(oci._group(boot.copy))

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from substrates import artifact, rungs
+from substrates import rungs
 from substrates.boundaries import program
+from substrates.inputs import artifact
 from substrates.rungs import launcher, roots
 from tests.live.lab.laboratory import Laboratory
 

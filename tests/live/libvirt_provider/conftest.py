@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from substrates.errors import Unavailable
-from substrates.libvirt import connection
+from clients.libvirt import connection
+from machine.errors import Unavailable
 from tests.live.conftest import missing
 from tests.live.libvirt_provider import guest
 from tests.live.libvirt_provider.world import World

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from host.guest.kernel import drivers
-from substrates import guest
-from substrates.accelerator.initramfs import Entry, archive, directory, program
+from substrates.vm import guest
+from substrates.vm.accelerator.initramfs import Entry, archive, directory, program
 
 SOURCE = Path(__file__).with_name("init.c")
 CMDLINE = "console=ttyS0 quiet panic=-1"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from clients.libvirt import connection, domains, networks
+from clients.libvirt.connection import unless_gone
+from machine import places
 from providers import libvirt
-from substrates import places
-from substrates.libvirt import connection, domains, networks
-from substrates.libvirt.connection import unless_gone
 from tests.live.libvirt_provider.world import MIB, World
 
 pytestmark = pytest.mark.live

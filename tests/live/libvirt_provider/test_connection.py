@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from substrates.errors import SubstrateError, Unavailable
-from substrates.libvirt import connection, domains
+from clients.libvirt import connection, domains
+from machine.errors import Unavailable, VmlabError
 
 pytestmark = pytest.mark.live
 SOCKET = "/run/libvirt/libvirt-sock"
@@ -90,7 +90,7 @@ def test_cut_in_the_middle_says_what_to_do(relay: Relay) -> None:
     api = connection.open()
     relay.cut()
     said = r"cannot list: libvirtd went away .*vmlab host up libvirt"
-    with pytest.raises(SubstrateError, match=said), connection.asked("cannot list"):
+    with pytest.raises(VmlabError, match=said), connection.asked("cannot list"):
         api.listAllDomains()
 
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from clients.libvirt import connection, domains
 from providers.libvirt.domain import IN_PLACE, INPUTS
-from substrates.libvirt import connection, domains
 from tests.live.libvirt_provider import guest
 from tests.live.libvirt_provider.world import MIB, World
 

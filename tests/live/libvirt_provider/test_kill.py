@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from substrates.libvirt import connection, domains, volumes
-from substrates.libvirt.description import VolumeSpec
-from substrates.libvirt.description import volume as description
+from clients.libvirt import connection, domains, volumes
+from clients.libvirt.description import VolumeSpec
+from clients.libvirt.description import volume as description
 from tests.live.libvirt_provider.test_life import everything, running
 from tests.live.libvirt_provider.world import MIB, World
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from substrates.libvirt import connection, domains, volumes
-from substrates.libvirt.description import VolumeSpec
+from clients.libvirt import connection, domains, volumes
+from clients.libvirt.description import VolumeSpec
 from tests.live.libvirt_provider import guest
 from tests.live.libvirt_provider.world import MIB, World
 

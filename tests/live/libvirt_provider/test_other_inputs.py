@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from clients.libvirt import connection, volumes
 from providers.libvirt import network, pool, volume
-from substrates.libvirt import connection, volumes
 from tests.live.libvirt_provider.world import MIB, World
 
 pytestmark = pytest.mark.live

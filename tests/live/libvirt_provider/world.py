@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from substrates import places
-from substrates.libvirt import connection, domains, networks, pools, volumes
+from clients.libvirt import connection, domains, networks, pools, volumes
+from machine import places
 from tests.live.libvirt_provider import guest
 from tests.live.site import PROJECT, ROOT, Site
 

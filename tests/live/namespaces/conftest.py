@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from substrates import artifact, namespaces, places
-from substrates.artifact import Artifact
-from substrates.errors import Unavailable
+from machine import places
+from machine.errors import Unavailable
+from substrates import namespaces
+from substrates.inputs import artifact
+from substrates.inputs.artifact import Artifact
 from substrates.rungs import NAMES
 from tests.live.conftest import missing
 from tests.live.namespaces import traces

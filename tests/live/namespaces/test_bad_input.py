@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from substrates import namespaces, procfs
-from substrates.errors import Refused, SubstrateError
-from substrates.run import run
+from machine import ports
+from machine.commands import run
+from machine.errors import InvalidInput, VmlabError
+from substrates import namespaces
 from substrates.rungs import NAMES, launcher
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.test_tree import until
@@ -46,7 +47,7 @@ def test_refused_before_anything_is_made(case: str, definition: namespaces.Defin
     """What cannot work is refused in one line, and there is no folder, cgroup or link of it."""
     change, line = CASES[case]
 
-    with pytest.raises(Refused) as error:
+    with pytest.raises(InvalidInput) as error:
         namespaces.start(change(definition, home))
 
     assert line in str(error.value)
@@ -58,7 +59,7 @@ def test_a_taken_address(definition: namespaces.Definition) -> None:
     """A second copy with the address of the first is refused with the first one's name; the first goes on."""
     first = namespaces.start(definition)
 
-    with pytest.raises(Refused, match=r"the address 198\.18\.2\.99 is taken by vmlab-try \(pid \d+\)"):
+    with pytest.raises(InvalidInput, match=r"the address 198\.18\.2\.99 is taken by vmlab-try \(pid \d+\)"):
         namespaces.start(replace(definition, name="vmlab-second"))
 
     namespaces.wait(first)
@@ -74,14 +75,14 @@ def test_two_that_start_at_once(definition: namespaces.Definition) -> None:
             gate.wait(10)
             try:
                 namespaces.start(replace(definition, name=name))
-            except SubstrateError as error:
+            except VmlabError as error:
                 return f"{type(error).__name__}: {error}"
             return "runs"
 
         with ThreadPoolExecutor(2) as pool:
             said = sorted(pool.map(start, ["vmlab-try", "vmlab-second"]))
 
-        assert said[0].startswith("Refused: the address 198.18.2.99 is taken by"), said
+        assert said[0].startswith("InvalidInput: the address 198.18.2.99 is taken by"), said
         assert said[1] == "runs"
         namespaces.remove_labelled()
 
@@ -91,7 +92,9 @@ def test_an_address_of_this_machine(definition: namespaces.Definition) -> None:
     run(["ip", "link", "add", HOLDER, "type", "bridge"])
     try:
         run(["ip", "address", "add", f"{definition.address}/32", "dev", HOLDER])
-        with pytest.raises(Refused, match=rf"the address 198\.18\.2\.99 is taken by the interface {HOLDER}"):
+        with pytest.raises(
+            InvalidInput, match=rf"the address 198\.18\.2\.99 is taken by the interface {HOLDER}"
+        ):
             namespaces.start(definition)
     finally:
         run(["ip", "link", "delete", HOLDER])
@@ -111,7 +114,7 @@ def test_a_dead_copys_port(running: Starter) -> None:
         os.kill(handle.supervisor.pid, signal.SIGKILL)
         os.waitpid(handle.supervisor.pid, 0)
 
-    assert procfs.listener(18994)
+    assert ports.owner(18994)
 
 
 def test_a_folder_without_a_record(definition: namespaces.Definition) -> None:
@@ -128,7 +131,7 @@ def test_a_taken_port(definition: namespaces.Definition) -> None:
     """Below the rung `network` a port that somebody listens on is refused with its owner."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(Refused, match=f"port {port} is taken by"):
+        with pytest.raises(InvalidInput, match=f"port {port} is taken by"):
             namespaces.start(replace(definition, rungs=("mount", "chroot"), port=port))
 
     assert namespaces.everything_labelled() == []
@@ -137,7 +140,7 @@ def test_a_taken_port(definition: namespaces.Definition) -> None:
 @pytest.mark.parametrize("rungs", [("mount", "chroot"), NAMES[:7], NAMES])
 def test_a_program_that_is_not_there(definition: namespaces.Definition, rungs: tuple[str, ...]) -> None:
     """A command that cannot be executed is told with its name, on any rung, and nothing is left."""
-    with pytest.raises(SubstrateError, match="/usr/bin/nothing: No such file or directory") as error:
+    with pytest.raises(VmlabError, match="/usr/bin/nothing: No such file or directory") as error:
         namespaces.start(replace(definition, command=["/usr/bin/nothing"], rungs=rungs, port=18994))
 
     assert "\n" not in str(error.value)
@@ -146,7 +149,7 @@ def test_a_program_that_is_not_there(definition: namespaces.Definition, rungs: t
 
 def test_a_kernel_that_refuses(definition: namespaces.Definition) -> None:
     """A limit that the kernel does not take is told with its file, and the groups made before are gone."""
-    with pytest.raises(SubstrateError, match=r"write .*pids\.max .*Invalid argument"):
+    with pytest.raises(VmlabError, match=r"write .*pids\.max .*Invalid argument"):
         namespaces.start(replace(definition, pids=-5))
 
     assert namespaces.everything_labelled() == []
@@ -161,7 +164,7 @@ def test_a_launcher_that_is_killed(
     script.chmod(0o755)
     monkeypatch.setattr(launcher, "program", lambda: script)
 
-    with pytest.raises(SubstrateError, match="could not be started: its supervisor was killed"):
+    with pytest.raises(VmlabError, match="could not be started: its supervisor was killed"):
         namespaces.start(definition)
 
     assert namespaces.everything_labelled() == []

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from substrates import namespaces, procfs
-from substrates.artifact import Artifact
+from machine import processes
+from substrates import namespaces
 from substrates.contract import MILESTONES, Request, Slot
+from substrates.inputs.artifact import Artifact
 from substrates.rungs import NAMES, cgroups, prefixes
 from substrates.rungs.launch import USER
 from tests.live.namespaces import traces
@@ -108,7 +109,7 @@ def test_the_whole_ladder(definition: namespaces.Definition) -> None:
 def test_init_has_no_more_than_the_service(definition: namespaces.Definition) -> None:
     """PID 1 is held to the same: user, capabilities, filter."""
     handle = namespaces.start(definition)
-    init, main = status(procfs.parent(handle.main.pid)), status(handle.main.pid)
+    init, main = status(processes.parent(handle.main.pid)), status(handle.main.pid)
 
     assert init["NSpid"].split()[1:] == ["1"]
     keys = ("Uid", "Gid", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")

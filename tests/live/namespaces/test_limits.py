@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from substrates import namespaces, procfs
+from machine import processes
+from substrates import namespaces
 from substrates.rungs import NAMES, cgroups
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
@@ -53,7 +54,7 @@ def oom_kills(handle: namespaces.Handle) -> int:
 
 def test_memory_over_the_limit_kills_the_service_alone(running: Starter) -> None:
     """The kernel kills the service that takes more than its limit, and nothing else: not its neighbour, not this process."""
-    free = procfs.available_bytes()
+    free = processes.available_bytes()
     beside = running(SPIN, name="vmlab-beside", address="198.18.2.98")
     handle = running(HOG, memory_bytes=64 * MIB)
 
@@ -64,7 +65,7 @@ def test_memory_over_the_limit_kills_the_service_alone(running: Starter) -> None
     assert all(int(line.split()[1]) <= 64 for line in said(handle).splitlines() if line.startswith("has"))
     assert beside.supervisor.lives()
     assert beside.main.lives()
-    assert procfs.available_bytes() > free - 512 * MIB
+    assert processes.available_bytes() > free - 512 * MIB
 
 
 def test_memory_is_the_kernels_doing(running: Starter) -> None:
@@ -125,7 +126,7 @@ def _cpu_share(handle: namespaces.Handle) -> float:
 
 
 def _booked(handle: namespaces.Handle) -> float:
-    return sum(procfs.cpu_seconds(pid) for pid in procfs.tree(handle.supervisor.pid))
+    return sum(processes.cpu_seconds(pid) for pid in processes.tree(handle.supervisor.pid))
 
 
 def test_the_limits_are_read_back(running: Starter) -> None:

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from clients.http_probe import ask
+from machine.commands import run
 from substrates import namespaces
-from substrates.artifact import Artifact
 from substrates.contract import Request, Slot
-from substrates.probe import ask
-from substrates.run import run
+from substrates.inputs.artifact import Artifact
 from substrates.rungs import NAMES, network
 
 SOON_SECONDS = 0.9  # an ARP request or a SYN that was lost is repeated after a second

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from substrates import namespaces, procfs
+from machine import cgroups as machine_cgroups
+from machine import processes
+from machine.commands import launch as start_process
+from machine.errors import VmlabError
+from substrates import namespaces
 from substrates.contract import Request, Slot
-from substrates.errors import SubstrateError
-from substrates.run import launch as start_process
 from substrates.rungs import NAMES, cgroups, launch, network, records
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
@@ -154,7 +156,7 @@ def test_a_supervisor_killed_at_any_moment_leaves_nothing(
     for turn in range(EARLY_KILLS):
         try:
             assert ended_with(namespaces.start(copy)) == -signal.SIGKILL
-        except SubstrateError as error:
+        except VmlabError as error:
             failed.append(str(error))
         killers[-1].join()
         namespaces.remove_copies()
@@ -185,7 +187,7 @@ def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
 def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:
     """Below the rung `pid` a killed supervisor's grandchildren outlive it; `destroy` finds and ends them."""
     handle = running(FAMILY, rungs=("mount", "chroot"), port=18991)
-    settled(lambda: [] if len(procfs.tree(handle.supervisor.pid)) == 9 else ["waiting"])
+    settled(lambda: [] if len(processes.tree(handle.supervisor.pid)) == 9 else ["waiting"])
     os.kill(handle.supervisor.pid, signal.SIGKILL)
     os.waitpid(handle.supervisor.pid, 0)
     home = Path(handle.directory).parents[2]
@@ -200,7 +202,7 @@ def test_a_starter_killed_too_early_leaves_a_trace(definition: namespaces.Defini
     """A copy whose starter was killed before it could note the pid is found by its mark, and removed."""
     request = Request("/", "n", echoed=True)
     boot = namespaces.boot(definition, Slot(7, 18992), request)
-    unknown = replace(boot.copy, supervisor=procfs.Process(0, 0))
+    unknown = replace(boot.copy, supervisor=processes.Process(0, 0))
     records.write(unknown)
 
     found = namespaces.find(boot.copy.definition.name)
@@ -213,7 +215,7 @@ def test_a_starter_killed_too_early_leaves_a_trace(definition: namespaces.Defini
 
 def test_version_2_gives_birth_in_the_group(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """With cgroup version 2 the copy is made inside its group; shown on a tree without controllers, as a hybrid has one."""
-    unified = procfs.CGROUPS / "unified"
+    unified = machine_cgroups.FOLDER / "unified"
     if not (unified / "cgroup.controllers").exists():
         pytest.skip("this machine has no cgroup version 2 beside version 1")
     second = cgroups.Version2(unified, cgroups.base())
@@ -225,7 +227,7 @@ def test_version_2_gives_birth_in_the_group(running: Starter, monkeypatch: pytes
     until(handle, "ready")
     own = Path(f"/proc/{handle.main.pid}/cgroup").read_text().splitlines()
 
-    assert second.members(handle.definition.name) == [procfs.parent(handle.main.pid), handle.main.pid]
+    assert second.members(handle.definition.name) == [processes.parent(handle.main.pid), handle.main.pid]
     assert f"0::/{cgroups.base()}/{handle.definition.name}" in own
     namespaces.destroy(handle)
     assert not any(base.exists() for base in second.bases())

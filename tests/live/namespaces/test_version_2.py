@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from substrates import guest
-from substrates.accelerator.initramfs import Entry, archive, directory, program
-from substrates.errors import Unavailable
+from machine.errors import Unavailable
 from substrates.rungs import cgroups
+from substrates.vm import guest
+from substrates.vm.accelerator.initramfs import Entry, archive, directory, program
 from tests.live.conftest import missing
 from tests.live.namespaces import elsewhere
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from substrates import artifact, guest
-from substrates.errors import Unavailable
-from substrates.libvirt import content
+from clients.libvirt import content
+from machine.errors import Unavailable
+from substrates.inputs import artifact
 from substrates.rungs import cgroups
+from substrates.vm import guest
 from tests.live.conftest import missing
 from tests.live.namespaces import elsewhere
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from substrates import linux, namespaces, procfs, rungs
-from substrates.artifact import Artifact
+from machine import processes
+from machine.errors import InvalidInput, Unavailable
+from substrates import namespaces, rungs
 from substrates.contract import Request, Slot
-from substrates.errors import Refused, Unavailable
-from substrates.rungs import launcher, seccomp
+from substrates.inputs.artifact import Artifact
+from substrates.rungs import launcher
 from tests.live.namespaces import traces
+from tests.live.namespaces.filtered import filter_this_thread
 from tests.live.namespaces.test_given import status
 
 NOBODY, PORT = 54321, 18995
@@ -70,7 +72,7 @@ def test_the_rungs_that_need_no_root_work(built: Artifact, own_home: Path) -> No
             boot = namespaces.boot(definition, Slot(9, PORT), request)
             main = boot.copy.main.pid
             facts = {key: status(main)[key] for key in ("CapEff", "NoNewPrivs", "Seccomp", "NSpid")}
-            facts["init's owner"] = str(Path(f"/proc/{procfs.parent(main)}/environ").stat().st_uid)
+            facts["init's owner"] = str(Path(f"/proc/{processes.parent(main)}/environ").stat().st_uid)
             facts["uid_map"] = Path(f"/proc/{main}/uid_map").read_text().strip()
             facts["artifact"] = namespaces.artifact({"name": boot.copy.definition.name})
             namespaces.destroy(boot.copy)
@@ -104,7 +106,7 @@ def test_what_needs_root_says_so(built: Artifact, own_home: Path, chosen: tuple[
 
     found = as_nobody(lambda: str(namespaces.start(definition)))
 
-    assert found["error"] == Refused.__name__
+    assert found["error"] == InvalidInput.__name__
     assert line in found["text"]
     assert not (own_home / "run" / "namespaces").exists() or namespaces.names() == []
 
@@ -127,8 +129,7 @@ def test_where_user_namespaces_are_not_allowed(built: Artifact, own_home: Path) 
     definition = namespaces.for_ladder(built, ("user",), "null")
 
     def work() -> None:
-        linux.no_new_privileges()
-        linux.seccomp(seccomp.program())
+        filter_this_thread()
         namespaces.start(definition)
 
     found = as_nobody(work)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from substrates import artifact, guest
-from substrates.errors import SubstrateError
-from substrates.libvirt import connection
+from clients.libvirt import connection
+from machine.errors import VmlabError
+from substrates.inputs import artifact
+from substrates.vm import guest
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
@@ -24,7 +25,7 @@ def libvirt() -> None:
         connection.open()
         guest.disk(artifact.load(), "full")
         guest.kernel("default")
-    except SubstrateError as error:
+    except VmlabError as error:
         missing(str(error))
     taken = [
         domain.name() for domain in connection.open().listAllDomains() if domain.name().startswith("vmlab-vm")

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from clients.libvirt import connection, domains
 from lab.engine import ROOT
-from substrates.libvirt import connection, domains
 from tests.live.lab.laboratory import Laboratory
 
 FOLDERS = (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from clients.libvirt import connection
 from lab.engine import ROOT
-from substrates import accelerator, guest
-from substrates.libvirt import connection
+from substrates.vm import accelerator, guest
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from substrates import procfs, vm
+from clients.libvirt import domains
+from machine import processes
+from machine.errors import NeverAnswered
 from substrates.contract import MILESTONES, Boot, Request, Slot
-from substrates.errors import NeverAnswered
-from substrates.libvirt import domains
+from substrates.vm import substrate as vm
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import outputs
@@ -75,15 +76,15 @@ def test_copies_are_fresh(lab: Laboratory, slim: str) -> None:
 def test_footprint(lab: Laboratory, either: str) -> None:
     """Memory, disk and time of a copy are QEMU's own: more than the guest uses, less than the machine has, and this
     machine has less free because of it. What the guest says that it uses is part of its memory."""
-    free = procfs.available_bytes()
+    free = processes.available_bytes()
     found = boot(vm.definition(outputs(lab, either)["instance"]), 3)
     took = vm.footprint(found.copy)
-    slope = free - procfs.available_bytes()
+    slope = free - processes.available_bytes()
     vm.destroy(found.copy)
 
     assert 0 < (took.guest_bytes or 0) < 512 * 1024**2
     assert 32 * 1024**2 < slope < 2 * (took.pss_bytes or 0)
-    assert 64 * 1024**2 < (took.pss_bytes or 0) < procfs.available_bytes()
+    assert 64 * 1024**2 < (took.pss_bytes or 0) < processes.available_bytes()
     assert took.cpu_seconds > 0.2
     assert 0 < took.disk_instance_bytes < 64 * 1024**2
     assert vm.image_bytes(outputs(lab, either)["instance"]) > 32 * 1024**2

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from substrates import guest, vm
-from substrates.errors import Unavailable
-from substrates.libvirt import domains
+from clients.libvirt import domains
+from machine.errors import Unavailable
+from substrates.vm import guest
+from substrates.vm import substrate as vm
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine

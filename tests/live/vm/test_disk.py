@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from substrates import artifact, guest
-from substrates.errors import SubstrateError
+from machine.errors import VmlabError
+from substrates.inputs import artifact
+from substrates.vm import guest
 from tests.live.conftest import missing
 
 pytestmark = [pytest.mark.live]
@@ -25,7 +26,7 @@ def disk(request: pytest.FixtureRequest) -> Path:
         missing("no debugfs here; vmlab host up guest")
     try:
         return guest.disk(artifact.load(), request.param)
-    except SubstrateError as error:
+    except VmlabError as error:
         missing(str(error))
         raise
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from substrates.libvirt import connection, domains
+from clients.libvirt import connection, domains
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import answer, good, outputs

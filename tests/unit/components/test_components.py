@@ -19,7 +19,7 @@ from components import spec
 from components.docker import DockerService
 from components.process import ProcessService
 from components.spec import ServiceArgs
-from substrates.artifact import Artifact
+from substrates.inputs.artifact import Artifact
 
 SLIM = {"image": "127.0.0.1:5000/vmlab/try:abc", "image_digest": "sha256:" + "1" * 64}
 ARTIFACT = Artifact(

@@ -14,12 +14,12 @@ from pulumi.runtime import set_mocks
 from pulumi.runtime.mocks import MockResourceArgs
 from pulumi.runtime.stack import wait_for_rpcs
 
+from clients.kubernetes.access import Choice
 from components import spec
 from components.kubernetes import KubernetesService, arguments, service
 from components.kubernetes.arguments import ClusterArgs
 from components.spec import ServiceArgs
-from substrates import kubernetes_cluster
-from substrates.kubernetes_access import Choice
+from substrates.kubernetes import cluster
 from tests.unit.components import test_components as others
 
 loop = others.loop
@@ -51,8 +51,8 @@ def recorder(loop: asyncio.AbstractEventLoop) -> Cluster:
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster and an artifact that are not here."""
-    known = kubernetes_cluster.Cluster("v1", "on", "declared")
-    monkeypatch.setattr(kubernetes_cluster, "look", lambda _: known)
+    known = cluster.Cluster("v1", "on", "declared")
+    monkeypatch.setattr(cluster, "look", lambda _: known)
     monkeypatch.setattr(service, "load", lambda: others.ARTIFACT)
 
 

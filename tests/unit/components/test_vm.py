@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from clients.libvirt import connection
 from components import vm
 from components.spec import ServiceArgs, settings
 from host.guest import build
-from substrates import accelerator, guest
-from substrates.artifact import Artifact
-from substrates.libvirt import connection
+from substrates.inputs.artifact import Artifact
+from substrates.vm import accelerator, guest
 
 ARTIFACT = Artifact(
     name="try", version="1", digest="sha256:" + "0" * 64, root=Path("/tree"), command=["{root}/bin/serve"],

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from host import docker_api, run
-from host.errors import HostError
+from host.docker import api
+from machine import commands
+from machine.errors import VmlabError
 
 
 class Runner:
@@ -21,21 +22,21 @@ class Runner:
 
     def __init__(self) -> None:
         self.commands: list[str] = []
-        self.answers: dict[str, str | HostError | Callable[[], None]] = {}
+        self.answers: dict[str, str | VmlabError | Callable[[], None]] = {}
 
     def __call__(
         self,
         command: Sequence[str],
         *,
-        timeout: float,
+        timeout_seconds: float,
         environment: Mapping[str, str] | None = None,
-        given: str = "",
+        input_text: str = "",
     ) -> str:
         line = " ".join(command)
         self.commands.append(line)
         for beginning, answer in self.answers.items():
             if line.startswith(beginning):
-                if isinstance(answer, HostError):
+                if isinstance(answer, VmlabError):
                     raise answer
                 if callable(answer):
                     answer()
@@ -122,9 +123,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
-    """Instead of host.run.run."""
+    """Instead of machine.commands.run."""
     fake = Runner()
-    monkeypatch.setattr(run, "run", fake)
+    monkeypatch.setattr(commands, "run", fake)
     return fake
 
 
@@ -139,6 +140,6 @@ def proc(tmp_path: Path) -> Proc:
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Docker]:
     """A Docker that is not running yet, at the place where everybody looks for it."""
     fake = Docker(tmp_path / "docker.sock")
-    monkeypatch.setattr(docker_api, "SOCKET", fake.path)
+    monkeypatch.setattr(api, "SOCKET", fake.path)
     yield fake
     fake.stop()

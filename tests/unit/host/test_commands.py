@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from host import commands, doctor, packages, parts
-from host.errors import HostError, Unavailable, WrongUse
 from host.packages import Package
 from host.parts.status import State, Status
-from substrates import accelerator
+from machine.errors import InvalidInput, Unavailable, VmlabError
+from substrates.vm import accelerator
 
 
 class FakePart:
@@ -38,7 +38,7 @@ class FakePart:
 
     def down(self, say: Callable[[str], None], *, force: bool = False) -> None:
         if self.broken:
-            raise HostError(f"{self.NAME} is stuck")
+            raise VmlabError(f"{self.NAME} is stuck")
         self.log.append(f"down {self.NAME}")
         self.state = "stopped"
 
@@ -114,7 +114,7 @@ def test_down_goes_on_after_a_failure(known: dict[str, FakePart], log: list[str]
     """One stuck part does not keep the other up, and is named in the end."""
     known["registry"].broken = True
 
-    with pytest.raises(HostError, match="registry is stuck"):
+    with pytest.raises(VmlabError, match="registry is stuck"):
         commands.run("down", [], as_json=False, yes=False)
 
     assert log == ["down docker"]
@@ -122,9 +122,9 @@ def test_down_goes_on_after_a_failure(known: dict[str, FakePart], log: list[str]
 
 def test_wrong_use_names_what_there_is(known: dict[str, FakePart]) -> None:
     """Unknown parts and verbs are wrong use, before anything is done."""
-    with pytest.raises(WrongUse, match="podman; there are: docker, registry"):
+    with pytest.raises(InvalidInput, match="podman; there are: docker, registry"):
         commands.run("up", ["podman"], as_json=False, yes=True)
-    with pytest.raises(WrongUse, match="status"):
+    with pytest.raises(InvalidInput, match="status"):
         commands.run("restart", [], as_json=False, yes=True)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from host import processes
 from host.daemon import Daemon
-from host.errors import HostError
+from machine import processes
+from machine.errors import VmlabError
 from tests.unit.host.conftest import Proc
 
 
@@ -83,7 +83,7 @@ def test_a_daemon_that_ends_shows_its_last_lines() -> None:
     dying.start(["sh", "-c", "sleep 0.1; echo no such storage; exit 3"])
     started = time.monotonic()
 
-    with pytest.raises(HostError, match="no such storage"):
+    with pytest.raises(VmlabError, match="no such storage"):
         dying.wait(lambda: False, 30)
 
     assert time.monotonic() - started < 5
@@ -94,7 +94,7 @@ def test_a_daemon_that_is_never_ready() -> None:
     slow = Daemon("slow")
     slow.start(["sleep", "60"])
 
-    with pytest.raises(HostError, match=r"slow: not ready.*slow\.log"):
+    with pytest.raises(VmlabError, match=r"slow: not ready.*slow\.log"):
         slow.wait(lambda: False, 0.05)
 
     slow.stop()

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from host import cgroups, docker_api, docker_leftovers, docker_traces, packages, record, run, systemd
-from host.errors import HostError, Unavailable
+from host import packages, record, systemd
+from host.docker import api, leftovers, traces
 from host.parts import docker as part
+from machine import cgroups, commands
+from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Docker, Runner
 
 BEFORE = {"firewall": "", "links": [], "mounts": [], "sysctls": {}, "cgroups": [], "absent": []}
@@ -18,12 +20,12 @@ BEFORE = {"firewall": "", "links": [], "mounts": [], "sysctls": {}, "cgroups": [
 @pytest.fixture(autouse=True)
 def no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of the real machine is looked at or changed."""
-    monkeypatch.setattr(docker_traces, "take", lambda: dict(BEFORE))
-    monkeypatch.setattr(docker_traces, "undo", lambda before: [])
-    monkeypatch.setattr(docker_leftovers, "clear", lambda say: None)
-    monkeypatch.setattr(docker_leftovers, "survivors", list)
-    monkeypatch.setattr(docker_leftovers, "shims", list)
-    monkeypatch.setattr(docker_leftovers, "holder", lambda: None)
+    monkeypatch.setattr(traces, "take", lambda: dict(BEFORE))
+    monkeypatch.setattr(traces, "undo", lambda before: [])
+    monkeypatch.setattr(leftovers, "clear", lambda say: None)
+    monkeypatch.setattr(leftovers, "survivors", list)
+    monkeypatch.setattr(leftovers, "shims", list)
+    monkeypatch.setattr(leftovers, "holder", lambda: None)
     monkeypatch.setattr(cgroups, "mount", lambda: False)
     monkeypatch.setattr(part, "CONFIGURATION", tmp_path / "daemon.json")
 
@@ -31,15 +33,15 @@ def no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def spawned(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The daemons that were spawned; in their place a sleep is."""
-    commands: list[list[str]] = []
-    real = run.spawn
+    started: list[list[str]] = []
+    real = commands.spawn
 
     def spawn(command: list[str], *, log: Path, environment: object = None) -> int:
-        commands.append(command)
+        started.append(command)
         return real(["sleep", "60"], log=log)
 
-    monkeypatch.setattr(run, "spawn", spawn)
-    return commands
+    monkeypatch.setattr(commands, "spawn", spawn)
+    return started
 
 
 def test_with_systemd_its_service_is_started(
@@ -47,7 +49,7 @@ def test_with_systemd_its_service_is_started(
 ) -> None:
     """`systemctl start docker` is issued and no dockerd spawned; `down` stops only units that were not active before."""
     monkeypatch.setattr(systemd, "running", lambda: True)
-    runner.answers["systemctl is-active --quiet docker"] = HostError("inactive")
+    runner.answers["systemctl is-active --quiet docker"] = VmlabError("inactive")
     runner.answers["systemctl start docker"] = docker.start
 
     part.up(print)
@@ -91,11 +93,11 @@ def test_what_daemon_json_says_is_not_said_again(docker: Docker, tmp_path: Path)
 def test_a_dockerd_that_fails_leaves_nothing(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its last lines are shown, and neither a record nor a pid file stays."""
     monkeypatch.setattr(systemd, "running", lambda: False)
-    real = run.spawn
+    real = commands.spawn
     failing = ["sh", "-c", "sleep 0.1; echo failed to mount overlay; exit 1"]
-    monkeypatch.setattr(run, "spawn", lambda command, *, log, environment=None: real(failing, log=log))
+    monkeypatch.setattr(commands, "spawn", lambda command, *, log, environment=None: real(failing, log=log))
 
-    with pytest.raises(HostError, match="failed to mount overlay"):
+    with pytest.raises(VmlabError, match="failed to mount overlay"):
         part.up(print)
 
     assert record.load() == {}
@@ -111,7 +113,7 @@ def test_a_docker_that_was_there_is_not_ours(docker: Docker) -> None:
 
     assert (part.status().state, part.status().ours) == ("running", False)
     assert "left alone" in said[0]
-    assert docker_api.answers(docker.path)
+    assert api.answers(docker.path)
 
 
 def test_another_docker_after_ours_died(docker: Docker) -> None:
@@ -133,7 +135,7 @@ def test_running_containers_are_named_and_kept(docker: Docker) -> None:
     docker.start()
     record.keep("docker", {"by": "systemd", "units": [], "cgroups_mounted": False, "before": BEFORE})
 
-    with pytest.raises(HostError, match=r"precious(?s:.*)--force"):
+    with pytest.raises(VmlabError, match=r"precious(?s:.*)--force"):
         part.down(print)
     assert record.entry("docker")
 
@@ -149,7 +151,7 @@ def test_needs(runner: Runner, docker: Docker, monkeypatch: pytest.MonkeyPatch) 
         part.needs()
     monkeypatch.setattr("os.geteuid", lambda: 0)
     part.needs()
-    monkeypatch.setattr(docker_leftovers, "holder", lambda: 77)
+    monkeypatch.setattr(leftovers, "holder", lambda: 77)
     with pytest.raises(Unavailable, match="pid 77"):
         part.needs()
     monkeypatch.setenv("DOCKER_HOST", "unix:///elsewhere.sock")
@@ -162,8 +164,8 @@ def test_needs(runner: Runner, docker: Docker, monkeypatch: pytest.MonkeyPatch) 
 
 def test_status_says_what_is_missing(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not installed and not running are two things."""
-    monkeypatch.setattr(run, "find", lambda name: None)
+    monkeypatch.setattr(commands, "find", lambda name: None)
     assert part.status().state == "missing"
-    monkeypatch.setattr(run, "find", lambda name: f"/usr/sbin/{name}")
+    monkeypatch.setattr(commands, "find", lambda name: f"/usr/sbin/{name}")
     assert part.status().state == "stopped"
     assert part.status().fix == "vmlab host up docker"

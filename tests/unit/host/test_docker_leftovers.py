@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from host import docker_leftovers
+from host.docker import leftovers
 from tests.unit.host.conftest import Proc
 
 
@@ -27,7 +27,7 @@ def test_stale_files_are_removed_and_said(tmp_path: Path, proc: Proc) -> None:
     dead_socket(folder / "containerd/containerd.sock")
     proc.add(51, "postgres")
 
-    docker_leftovers.clear(said.append, folder, proc.root)
+    leftovers.clear(said.append, folder, proc.root)
 
     assert [path for path in folder.rglob("*") if not path.is_dir()] == []
     assert len(said) == 4
@@ -45,12 +45,12 @@ def test_what_lives_stays(tmp_path: Path, proc: Proc) -> None:
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(folder / "docker.sock"))
         alive.listen()
-        docker_leftovers.clear(said.append, folder, proc.root)
+        leftovers.clear(said.append, folder, proc.root)
 
     assert said == []
     assert (folder / "docker.pid").exists()
     assert (folder / "docker.sock").exists()
-    assert docker_leftovers.holder(folder, proc.root) == 50
+    assert leftovers.holder(folder, proc.root) == 50
 
 
 def test_survivors_are_only_this_dockers(tmp_path: Path, proc: Proc) -> None:
@@ -69,7 +69,7 @@ def test_survivors_are_only_this_dockers(tmp_path: Path, proc: Proc) -> None:
         command="/usr/bin/containerd-shim-runc-v2 -address /run/containerd/containerd.sock",
     )
 
-    assert sorted(docker_leftovers.survivors(folder, proc.root)) == [60, 61, 62]
+    assert sorted(leftovers.survivors(folder, proc.root)) == [60, 61, 62]
 
     (folder / "docker/containerd/containerd.pid").write_text("70")
-    assert sorted(docker_leftovers.survivors(folder, proc.root)) == [61, 62]
+    assert sorted(leftovers.survivors(folder, proc.root)) == [61, 62]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host import firewall
+from machine import firewall
 
 # iptables-save before and after dockerd 20.10 in an empty network namespace, shortened; `ufw` and the 10.0.0.0/8 rule
 # stand for what others added before and meanwhile.

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from host.errors import HostError
 from host.guest import build, disk, kernel
-from substrates import guest
-from substrates.errors import Unavailable
+from machine.errors import Unavailable, VmlabError
+from substrates.vm import guest
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no compiler here; vmlab host up guest")
 
@@ -90,7 +89,7 @@ def test_an_absent_second_kernel_is_noted(home: Path, monkeypatch: pytest.Monkey
 
     def only_default(name: str, _say: object) -> dict[str, str]:
         if name == "other":
-            raise HostError("no other kernel here\n  details")
+            raise VmlabError("no other kernel here\n  details")
         return made(home / "kernels", name)
 
     said: list[str] = []
@@ -105,10 +104,10 @@ def test_an_absent_second_kernel_is_noted(home: Path, monkeypatch: pytest.Monkey
     assert said == ["guest: no other kernel (no other kernel here)"]
 
     def none(name: str, _say: object) -> dict[str, str]:
-        raise HostError("none at all")
+        raise VmlabError("none at all")
 
     monkeypatch.setattr(build, "_kernel", none)
-    with pytest.raises(HostError, match="none at all"):
+    with pytest.raises(VmlabError, match="none at all"):
         build.build(said.append, {"name": "try"})
 
 

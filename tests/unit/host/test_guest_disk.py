@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host.errors import HostError
 from host.guest import disk
+from machine.errors import VmlabError
 
 MIB = 1024**2
 needs_mke2fs = pytest.mark.skipif(
@@ -106,7 +106,7 @@ def test_a_disk_that_is_there_is_kept(artifact: dict[str, object], tmp_path: Pat
     assert image.stat().st_mtime_ns == before
 
     (tmp_path / "tree.tar").write_bytes(b"no archive")
-    with pytest.raises(HostError):
+    with pytest.raises(VmlabError):
         disk.build(artifact, tmp_path / "others")
     assert list((tmp_path / "others").iterdir()) == []
 

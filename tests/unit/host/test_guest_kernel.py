@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from host.artifact import apt
-from host.errors import HostError
 from host.guest import kernel
+from machine.errors import VmlabError
 from tests.unit.host.conftest import Runner
 
 RELEASE = "6.1.0-99-cloud-amd64"
@@ -152,7 +152,7 @@ def test_a_machine_of_no_known_release_has_no_other(tmp_path: Path, monkeypatch:
     (tmp_path / "some.list").write_text("deb mirror/some stable main\n")
     monkeypatch.setattr(apt, "sources", lambda: [tmp_path / "some.list"])
 
-    with pytest.raises(HostError, match="no other kernel"):
+    with pytest.raises(VmlabError, match="no other kernel"):
         kernel.other(tmp_path / "apt")
 
 
@@ -163,5 +163,5 @@ def test_the_newest_package(runner: Runner) -> None:
     assert kernel.candidate(kernel.own()) == (f"linux-image-{RELEASE}", "6.1.200-1")
 
     runner.answers["apt-cache depends"] = "linux-image-cloud-amd64\n"
-    with pytest.raises(HostError, match="apt-get update"):
+    with pytest.raises(VmlabError, match="apt-get update"):
         kernel.candidate(kernel.own())

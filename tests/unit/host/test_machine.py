@@ -1,4 +1,4 @@
-"""Control groups, systemd, places, record and lock: what is read of the machine, and what is written."""
+"""Control groups, systemd, places, record and locks: what is read of the machine, and what is written."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from host import cgroups, lock, record, run, systemd
-from host.errors import HostError, Unavailable, WrongUse
-from substrates import places
+from host import record, systemd
+from machine import cgroups, commands, locks, places
+from machine.errors import InvalidInput, Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
 # Lines of /proc/self/mounts: Debian 12 under systemd; the same with systemd.unified_cgroup_hierarchy=0; a micro-VM
@@ -60,9 +60,9 @@ def test_systemd_is_running_only_if_it_booted(tmp_path: Path) -> None:
 
 def test_a_failed_unit_says_where_to_look(runner: Runner) -> None:
     """The next command is in the message."""
-    runner.answers["systemctl start"] = HostError("systemctl start docker: exit code 1")
+    runner.answers["systemctl start"] = VmlabError("systemctl start docker: exit code 1")
 
-    with pytest.raises(HostError, match="journalctl -u docker"):
+    with pytest.raises(VmlabError, match="journalctl -u docker"):
         systemd.start("docker")
 
 
@@ -100,55 +100,59 @@ def test_record_keeps_and_forgets(home: Path) -> None:
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_broken_record_is_named(home: Path, content: str) -> None:
     """A record that cannot be read is never taken for an empty one."""
-    (home / "run").mkdir(parents=True)
+    (home / "run/locks").mkdir(parents=True)
     (home / "run/host.json").write_text(content)
 
-    with pytest.raises(HostError, match=r"host\.json"):
+    with pytest.raises(VmlabError, match=r"host\.json"):
         record.load()
 
 
 def test_lock_names_its_holder(home: Path) -> None:
     """A second holder gives up at its deadline and says who holds it."""
-    (home / "run").mkdir(parents=True)
-    with (home / "run/host.lock").open("w") as other:
+    (home / "run/locks").mkdir(parents=True)
+    with (home / "run/locks/host.lock").open("w") as other:
         other.write("4711\n")
         other.flush()
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(HostError, match="4711"), lock.held(seconds=0.01):
+        with pytest.raises(VmlabError, match="4711"), locks.held("host", seconds=0.01):
             pass
 
-    with lock.held(seconds=0.01):
+    with locks.held("host", seconds=0.01):
         pass
 
 
 def test_two_cannot_hold_the_lock() -> None:
     """While one `up` holds it, another waits in vain; afterwards it is free."""
-    with lock.held(seconds=0.01), pytest.raises(HostError, match=r"host\.lock"), lock.held(seconds=0.01):
+    with (
+        locks.held("host", seconds=0.01),
+        pytest.raises(VmlabError, match=r"host\.lock"),
+        locks.held("host", seconds=0.01),
+    ):
         pass
 
-    with lock.held(seconds=0.01):
+    with locks.held("host", seconds=0.01):
         pass
 
 
 def test_a_failed_command_shows_its_last_lines() -> None:
     """The message has the command, the exit code and the end of its output."""
-    with pytest.raises(HostError, match=r"(?s)exit code 3.*line 30") as caught:
-        run.run(["sh", "-c", "for i in $(seq 30); do echo line $i; done; exit 3"], timeout=5)
+    with pytest.raises(VmlabError, match=r"(?s)exit code 3.*line 30") as caught:
+        commands.run(["sh", "-c", "for i in $(seq 30); do echo line $i; done; exit 3"], timeout_seconds=5)
     assert "line 5\n" not in str(caught.value)
 
 
 def test_a_command_that_hangs_or_is_not_there() -> None:
     """Both end in an error that names the command."""
-    with pytest.raises(HostError, match="sleep 5: not done"):
-        run.run(["sleep", "5"], timeout=0.05)
-    with pytest.raises(HostError, match="no-such-thing"):
-        run.run(["no-such-thing"], timeout=1)
+    with pytest.raises(VmlabError, match="sleep 5: not done"):
+        commands.run(["sleep", "5"], timeout_seconds=0.05)
+    with pytest.raises(VmlabError, match="no-such-thing"):
+        commands.run(["no-such-thing"], timeout_seconds=1)
 
 
 def test_exit_codes() -> None:
     """1 failed, 2 wrong use; Unavailable says reason and fix."""
     error = Unavailable("no root", "sudo x")
 
-    assert (HostError.exit_code, WrongUse.exit_code, error.exit_code) == (1, 2, 1)
+    assert (VmlabError.exit_code, InvalidInput.exit_code, error.exit_code) == (1, 2, 3)
     assert "no root" in str(error)
     assert "sudo x" in str(error)

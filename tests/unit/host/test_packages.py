@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from host import packages, run
-from host.errors import HostError, Unavailable
+from host import packages
 from host.packages import Package
+from machine import commands
+from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
 KNOWN = "tool:\n  Installed: (none)\n  Candidate: 1.0\n"
@@ -30,7 +31,9 @@ def debian(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def only_dpkg(monkeypatch: pytest.MonkeyPatch) -> None:
     """No command is there but dpkg-query."""
-    monkeypatch.setattr(run, "find", lambda name: "/usr/bin/dpkg-query" if name == "dpkg-query" else None)
+    monkeypatch.setattr(
+        commands, "find", lambda name: "/usr/bin/dpkg-query" if name == "dpkg-query" else None
+    )
 
 
 def test_missing(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +42,7 @@ def test_missing(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [Package("curl"), Package("half"), Package("tool", "tool")]
 
     assert packages.missing(asked) == ["half", "tool"]
-    monkeypatch.setattr(run, "find", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(commands, "find", lambda name: f"/bin/{name}")
     assert packages.missing(asked) == ["half"]
 
 
@@ -74,10 +77,10 @@ def test_an_unknown_package_without_a_network(runner: Runner, debian: Path) -> N
     """When the lists cannot be fetched, what matters is whether the package is known; the message names it."""
     runner.answers = {
         "apt-cache": "",
-        "apt-get -q -o DPkg::Lock::Timeout=120 update": HostError("no network"),
+        "apt-get -q -o DPkg::Lock::Timeout=120 update": VmlabError("no network"),
     }
 
-    with pytest.raises(HostError, match=r"(?s)tool.*no network"):
+    with pytest.raises(VmlabError, match=r"(?s)tool.*no network"):
         packages.install(["tool"], print, debian)
 
 
@@ -88,7 +91,7 @@ def test_superseded_versions_are_tried_again(runner: Runner, debian: Path) -> No
     def fail_once() -> None:
         attempts.append(1)
         if len(attempts) == 1:
-            raise HostError("404")
+            raise VmlabError("404")
 
     runner.answers = {"apt-cache": KNOWN, "apt-get -q -o DPkg::Lock::Timeout=120 install": fail_once}
     packages.install(["tool"], print, debian)
@@ -103,10 +106,10 @@ def test_policy_is_there_while_installing_and_gone_after(runner: Runner, debian:
 
     def look() -> None:
         seen.append((policy.read_text().endswith("exit 101\n"), os.access(policy, os.X_OK)))
-        raise HostError("dpkg failed")
+        raise VmlabError("dpkg failed")
 
     runner.answers = {"apt-cache": KNOWN, "apt-get -q -o DPkg::Lock::Timeout=120 install": look}
-    with pytest.raises(HostError, match="dpkg failed"):
+    with pytest.raises(VmlabError, match="dpkg failed"):
         packages.install(["tool"], print, debian)
 
     assert seen == [(True, True)] * 2

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab import accelerator, cli, engine
-from lab.errors import WrongUse
-from substrates import accelerator as proof
-from substrates.errors import Refused
+from machine.errors import InvalidInput
+from substrates.vm import accelerator as proof
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +121,7 @@ def test_unusable_kvm_is_refused_before_anything(
     """Whoever insists on KVM where it was seen to fail reads why, and no engine is run."""
 
     def refuse(_: Path) -> None:
-        raise Refused("KVM was asked for and cannot be used: it hung")
+        raise InvalidInput("KVM was asked for and cannot be used: it hung")
 
     monkeypatch.setattr(proof, "proven", refuse)
 
@@ -145,7 +144,7 @@ def test_what_cannot_be_proven_yet_is_left_to_the_program(
 def test_a_stack_that_is_up_under_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies are made as the stack is; what was asked for would be said of numbers that are not so."""
     monkeypatch.setenv(proof.VARIABLE, "kvm")
-    with pytest.raises(WrongUse, match="'vm' is up under tcg, and kvm was asked for"):
+    with pytest.raises(InvalidInput, match="'vm' is up under tcg, and kvm was asked for"):
         accelerator.refuse_another("vm", {"accelerator": "tcg"})
     accelerator.refuse_another("process", {})
 

@@ -10,7 +10,7 @@ import pytest
 from lab.boundaries import show
 from lab.boundaries.findings import Finding, Held, findings
 from lab.boundaries.look import bounds
-from lab.errors import LabError
+from machine.errors import VmlabError
 from substrates.boundaries.reading import Limit, Reading, Walk
 
 MIB = 1024**2
@@ -98,9 +98,9 @@ def test_root_is_asked_for_no_calls() -> None:
 
 def test_bounds_are_beyond_the_limit_and_within_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is asked for beyond the limit, but not at all when this machine has not twice that."""
-    monkeypatch.setattr("lab.boundaries.look.procfs.available_bytes", lambda: 4 << 30)
+    monkeypatch.setattr("lab.boundaries.look.processes.available_bytes", lambda: 4 << 30)
     assert bounds(HELD) == {"PROBE_MEMORY": str(640 * MIB), "PROBE_TASKS": "700", "PROBE_CPUS": "2"}
-    monkeypatch.setattr("lab.boundaries.look.procfs.available_bytes", lambda: 1 << 30)
+    monkeypatch.setattr("lab.boundaries.look.processes.available_bytes", lambda: 1 << 30)
     assert bounds(HELD)["PROBE_MEMORY"] == "0"
 
 
@@ -108,7 +108,7 @@ def test_every_form_says_the_same(tmp_path: Path) -> None:
     """Terminal, Markdown and HTML have each boundary of each column, the cost, and why one is missing; HTML is escaped."""
     found = {"plain": findings(PLAIN, PLAIN, HELD), "<docker>": findings(CONTAINER, PLAIN, HELD)}
     costs = {"plain": {"boot_seconds": {"median": 0.0123}}}
-    table = show.table(found, {"vm": LabError("it is not up", "vmlab up vm")}, costs)
+    table = show.table(found, {"vm": VmlabError("it is not up", "vmlab up vm")}, costs)
     for form in (show.text(table), show.markdown(table), show.html(table)):
         for word in ("root file system", "own: read-only", "12.3 ms", "it is not up"):
             assert word in form
@@ -120,7 +120,7 @@ def test_what_was_looked_at_before_is_kept(tmp_path: Path) -> None:
     """Looking at one more substrate adds a column; looking again replaces it; a broken file is as good as none."""
     (tmp_path / show.FILE).write_text("{")
     one = show.table({"a": {"kernel": Finding("own", "1")}}, {}, {})
-    two = show.table({"b": {"kernel": Finding("own", "2")}}, {"a": LabError("gone")}, {})
+    two = show.table({"b": {"kernel": Finding("own", "2")}}, {"a": VmlabError("gone")}, {})
     show.keep(one, tmp_path)
     show.keep(two, tmp_path)
     kept = show.load(tmp_path)

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from host import commands, parts
-from host.errors import HostError, Unavailable
 from lab import cli, suite
-from lab.errors import LabError, WrongUse
+from machine.errors import InvalidInput, Unavailable, VmlabError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -49,10 +48,10 @@ def test_an_unknown_part_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (LabError("it broke", "mend it"), 1),
-        (WrongUse("not so", "mend it"), 2),
+        (VmlabError("it broke", "mend it"), 1),
+        (InvalidInput("not so", "mend it"), 2),
         (Unavailable("not here", "mend it"), 1),
-        (HostError("it broke\n  next: mend it"), 1),
+        (VmlabError("it broke\n  next: mend it"), 1),
     ],
 )
 def test_an_error_is_a_line_and_a_way_out(
@@ -99,7 +98,9 @@ def test_the_way_to_the_engine_is_light() -> None:
     command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
-    foreign = loaded - sys.stdlib_module_names - {"__main__", "lab", "host", "substrates"}
+    foreign = (
+        loaded - sys.stdlib_module_names - {"__main__", "clients", "host", "lab", "machine", "substrates"}
+    )
     assert not foreign
 
 
@@ -142,10 +143,10 @@ def test_a_part_that_cannot_be_had_is_said(
 
 @pytest.mark.parametrize(
     ("in_ci", "error"),
-    [(True, Unavailable("only root can start one", "sudo")), (False, HostError("dockerd: it ended"))],
+    [(True, Unavailable("only root can start one", "sudo")), (False, VmlabError("dockerd: it ended"))],
 )
 def test_a_set_up_that_must_work_ends_the_run(
-    in_ci: bool, error: HostError, executed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    in_ci: bool, error: VmlabError, executed: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In CI an absent part is a failure, and a part that failed is one everywhere: no test is run."""
     monkeypatch.setenv("CI", "true") if in_ci else monkeypatch.delenv("CI", raising=False)

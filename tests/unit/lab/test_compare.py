@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lab.compare import compare
-from lab.errors import LabError
 from lab.results import RunData, load
 from lab.sample import Sample
+from machine.errors import VmlabError
 from tests.unit.lab.example import ARTIFACT, HOST, LIMITS, MISSING, boot, facts, run_of, writer
 
 
@@ -234,5 +234,5 @@ def test_a_metric_has_one_unit(tmp_path: Path) -> None:
     for unit in ("s", "ms"):
         run.add(Sample("boot_seconds", 1, unit, {"stack": "docker"}))
 
-    with pytest.raises(LabError, match="has the units"):
+    with pytest.raises(VmlabError, match="has the units"):
         compare([load(run.run, tmp_path)])

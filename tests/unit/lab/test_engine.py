@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab import engine
-from lab.errors import WrongUse
+from machine.errors import InvalidInput
 
 VARIABLES = (
     "PULUMI_BACKEND_URL",
@@ -82,7 +82,7 @@ def test_the_user_overrides(pulumi: str, spelling: list[str], first: bool) -> No
 
 def test_an_engine_that_is_not_there() -> None:
     """Asking for an official CLI that is absent is wrong use, with the way out."""
-    with pytest.raises(WrongUse, match="no official pulumi") as raised:
+    with pytest.raises(InvalidInput, match="no official pulumi") as raised:
         engine.command_of(["up", "docker", "--engine", "official"])
 
     assert raised.value.exit_code == 2
@@ -92,7 +92,7 @@ def test_an_engine_that_is_not_there() -> None:
 @pytest.mark.parametrize("flags", [["--engine", "other"], ["--engine"], ["--engine="]])
 def test_an_engine_that_does_not_exist(flags: list[str]) -> None:
     """A wrong or missing name of an engine is wrong use."""
-    with pytest.raises(WrongUse, match="auto, official, embedded"):
+    with pytest.raises(InvalidInput, match="auto, official, embedded"):
         engine.command_of(["up", "docker", *flags])
 
 

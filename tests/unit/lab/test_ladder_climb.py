@@ -12,8 +12,8 @@ from lab import results
 from lab.ladder.climb import climb
 from lab.ladder.steps import Step
 from lab.sample import Sample
+from machine.errors import VmlabError
 from substrates.contract import Boot, Request, Slot
-from substrates.errors import SubstrateError
 
 NAMES = ("fork+exec", "mount", "chroot", "docker", "vm")
 REPEATED = "mount"
@@ -38,7 +38,7 @@ class Machine:
             self.booted.append(name)
             self.slots.append(slot)
             if self.booted.count(name) > self._broken.get(name, 10**6):
-                raise SubstrateError(f"{name} is broken\nand more is said")
+                raise VmlabError(f"{name} is broken\nand more is said")
             copy = f"{name} {len(self.booted)}"
             return Boot(copy, {"requested": 0, "accepted": 1000, "answered": 10**6})
 

@@ -10,8 +10,8 @@ import pytest
 
 from lab import compare, measure, results
 from lab.measure import Plan, Subject
+from machine.errors import NeverAnswered, VmlabError
 from substrates.contract import Boot, Footprint, Request, Slot
-from substrates.errors import NeverAnswered, SubstrateError
 from tests.unit.lab import example
 
 PLAN = Plan(blocks=3, loads=0, seed=7)
@@ -74,7 +74,7 @@ def boots(run: results.RunData, stack: str, metric: str = "boot_seconds") -> int
 @pytest.mark.parametrize("what", ["boot", "look", "end"])
 def test_one_that_fails_in_the_middle(tmp_path: Path, what: str) -> None:
     """It keeps the boots that went well, is not asked again, and the other has all of its own."""
-    bad, good = Fake("bad", **{what: (3, SubstrateError("the daemon is gone"))}), Fake("good")
+    bad, good = Fake("bad", **{what: (3, VmlabError("the daemon is gone"))}), Fake("good")
 
     tally, run = measured(tmp_path, bad, good)
 
@@ -89,7 +89,7 @@ def test_one_that_fails_in_the_middle(tmp_path: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (SubstrateError("no room\nat all"), "no room"),
+        (VmlabError("no room\nat all"), "no room"),
         (
             NeverAnswered("x", "listening", 5.0, []),
             "never answered; the last milestone it reached was 'listening'",

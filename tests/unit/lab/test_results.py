@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError, WrongUse
 from lab.results import create, latest, list_runs, load
 from lab.sample import Sample, parse
+from machine.errors import InvalidInput, VmlabError
 from tests.unit.lab.example import HOST, facts, writer
 
 SAMPLE = Sample("boot_seconds", 0.25, "s", {"stack": "docker", "block": 3, "boot": "ab"})
@@ -72,7 +72,7 @@ def test_another_broken_line_is_an_error_with_file_and_line(tmp_path: Path, line
         SAMPLE.line().encode() + line.encode("latin-1") + b"\n" + SAMPLE.line().encode()
     )
 
-    with pytest.raises(LabError, match=r"samples\.jsonl, line 2, is no sample"):
+    with pytest.raises(VmlabError, match=r"samples\.jsonl, line 2, is no sample"):
         load(run.run, tmp_path)
 
 
@@ -112,9 +112,9 @@ def test_runs_are_listed_the_newest_first(tmp_path: Path) -> None:
 
 def test_a_run_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     """A wrong name is wrong use; no run at all names the command that makes one."""
-    with pytest.raises(WrongUse, match="no run 'nonsense'"):
+    with pytest.raises(InvalidInput, match="no run 'nonsense'"):
         load("nonsense", tmp_path)
-    with pytest.raises(LabError) as caught:
+    with pytest.raises(VmlabError) as caught:
         latest(tmp_path)
     assert caught.value.next_command == "./vmlab run --quick"
 
@@ -125,6 +125,6 @@ def test_broken_facts_name_the_file(tmp_path: Path, text: str) -> None:
     run = writer(tmp_path)
     (run.directory / "run.json").write_text(text)
 
-    with pytest.raises(LabError, match=r"run\.json is broken"):
+    with pytest.raises(VmlabError, match=r"run\.json is broken"):
         load(run.run, tmp_path)
     assert list_runs(tmp_path) == [run.run]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
+from clients.libvirt import content, domains
 from providers.libvirt import DomainProvider, NetworkProvider, PoolProvider, VolumeProvider
 from providers.libvirt.domain import _outputs, _said, _spec
-from substrates.libvirt import content, domains
 
 MIB = 1024**2
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]

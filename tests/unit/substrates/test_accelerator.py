@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from substrates import accelerator, places
-from substrates.accelerator import Accelerator, prove
-from substrates.errors import Refused, SubstrateError, Unavailable
-from substrates.run import until_line
+from machine import places
+from machine.commands import until_line
+from machine.errors import InvalidInput, Unavailable, VmlabError
+from substrates.vm import accelerator
+from substrates.vm.accelerator import Accelerator, prove
 
 ANSWERS = f'echo "a kernel says"; echo "{prove.LINE}"; exec sleep 60'
 ABORTS = 'echo "warning: odd" >&2; echo "Assertion failed." >&2; kill -ABRT $$'
@@ -129,7 +130,7 @@ def test_kvm_that_was_asked_for_is_refused_with_the_reason(kernel: Path, qemu: F
     qemu(HANGS)
 
     with pytest.raises(
-        Refused, match="KVM was asked for and cannot be used: /dev/kvm opens, but a guest did not"
+        InvalidInput, match="KVM was asked for and cannot be used: /dev/kvm opens, but a guest did not"
     ):
         accelerator.proven(kernel, "kvm")
 
@@ -153,7 +154,7 @@ def test_the_environment_chooses(kernel: Path, qemu: FakeQemu, monkeypatch: pyte
     assert accelerator.proven(kernel).name == "kvm"
 
     monkeypatch.setenv(accelerator.VARIABLE, "xen")
-    with pytest.raises(Refused, match="VMLAB_ACCELERATOR is one of auto, kvm, tcg, not 'xen'"):
+    with pytest.raises(InvalidInput, match="VMLAB_ACCELERATOR is one of auto, kvm, tcg, not 'xen'"):
         accelerator.proven(kernel)
 
 
@@ -279,7 +280,7 @@ def test_no_compiler(kernel: Path, qemu: FakeQemu, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(prove, "COMPILER", "no-such-compiler")
     (places.cache() / "accelerator" / prove._guest_key() / "initramfs").unlink()
 
-    assert "cannot be built: there is no command 'no-such-compiler'" in accelerator.proven(kernel).reason
+    assert "cannot be built: no-such-compiler: no such command" in accelerator.proven(kernel).reason
     assert not (places.cache() / "accelerator.json").exists()
 
 
@@ -304,7 +305,7 @@ def test_libvirts_user_is_looked_at(kernel: Path, qemu: FakeQemu, monkeypatch: p
             f"a guest runs under KVM here, but libvirt runs them as nobody, which may not open {prove.DEVICE} (mode 0660"
         )
     with pytest.raises(
-        Refused, match=r"KVM was asked for and cannot be used: a guest runs .* nobody, which may"
+        InvalidInput, match=r"KVM was asked for and cannot be used: a guest runs .* nobody, which may"
     ):
         accelerator.proven(kernel, "kvm")
     prove.DEVICE.chmod(0o666)
@@ -326,7 +327,7 @@ def test_a_guest_dies_with_who_started_it(tmp_path: Path) -> None:
     """kill -9 of the prover leaves no QEMU: it is bound to the thread that waits for it."""
     mark = tmp_path / "pid"
     program = (
-        "from substrates.run import until_line; "
+        "from machine.commands import until_line; "
         f"until_line(['/bin/sh', '-c', 'echo $$ > {mark}; exec sleep 60'], 'never', seconds=60)"
     )
     child = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).resolve().parents[3])
@@ -361,5 +362,5 @@ def test_watching_a_command() -> None:
     _await(lambda: b"sleep" not in _command(int(seen.output[0])))
 
     assert until_line(["/bin/sh", "-c", "printf o; printf ne"], "one", seconds=5).found
-    with pytest.raises(SubstrateError, match="no command 'no-such-command'"):
+    with pytest.raises(VmlabError, match="no-such-command: no such command"):
         until_line(["no-such-command"], "one", seconds=5)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from substrates import boundaries, docker, process
+from machine.errors import Unavailable
+from substrates import boundaries, process
 from substrates.boundaries import program
 from substrates.boundaries.reading import Limit, parse
-from substrates.errors import Unavailable
+from substrates.docker import substrate as docker
 
 COMMAND = ["/usr/bin/python3.11", "-I", "-S", "/srv/app.py"]
 STATUS = "Name:\tprobe\nCapEff:\t0000000000000400\nCapBnd:\t00000000000000ff\nNoNewPrivs:\t0\nSeccomp:\t2\n"
@@ -160,7 +161,7 @@ class Domain:
 
 def test_guest_carries_it_where_no_systemd_starts_the_service() -> None:
     """The configuration disk has a word a line and a variable a line; a guest whose unit starts the service is refused."""
-    pytest.importorskip("substrates.vm")
+    pytest.importorskip("substrates.vm.substrate")
     files = {"command": "".join(f"{word}\n" for word in COMMAND), "environment": "A=b\n", "address": "x"}
     made = boundaries.instead("vm", Guest(Domain("vmlab_variant=slim"), files), {"PROBE_CPUS": "2"}).files
     assert made["command"].splitlines() == program.instead_of(COMMAND)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from substrates.contract import MILESTONES, Boot, Request, Slot, answer_seconds, service_stamps
-from substrates.errors import NeverAnswered, Refused
+from machine.errors import InvalidInput, NeverAnswered
+from machine.waiting import answer_seconds
+from substrates.contract import MILESTONES, Boot, Request, Slot, service_stamps
 
 STAMPS = st.dictionaries(st.sampled_from(MILESTONES[1:-1]), st.integers(-(10**9), 10**10))
 
@@ -52,7 +53,7 @@ def test_only_an_echoed_nonce_is_expected() -> None:
 def test_wrong_timeout_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """A timeout that is no number of seconds is bad input."""
     monkeypatch.setenv("VMLAB_TIMEOUT", text)
-    with pytest.raises(Refused, match="VMLAB_TIMEOUT"):
+    with pytest.raises(InvalidInput, match="VMLAB_TIMEOUT"):
         answer_seconds()
 
 

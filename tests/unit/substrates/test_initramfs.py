@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from substrates.accelerator.initramfs import Entry, archive, character_device, directory, program
-from substrates.errors import Refused
+from machine.errors import InvalidInput
+from substrates.vm.accelerator.initramfs import Entry, archive, character_device, directory, program
 
 FILES = [
     directory("dev"),
@@ -89,5 +89,5 @@ def test_cpio_reads_it_back(tmp_path: Path) -> None:
 )
 def test_what_the_kernel_would_skip_is_refused(files: list[Entry]) -> None:
     """The kernel leaves out what it cannot make without a word, so the writer says it."""
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidInput):
         archive(files)

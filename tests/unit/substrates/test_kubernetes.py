@@ -13,20 +13,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from substrates import (
-    folder,
-    kubernetes,
-    kubernetes_api,
-    kubernetes_cluster,
-    kubernetes_copies,
-    kubernetes_node,
-)
+from clients.kubernetes import api
+from clients.kubernetes.access import KUBECONFIG, Choice
+from clients.kubernetes.api import Api, ApiError
+from machine.errors import InvalidInput, Unavailable
 from substrates.contract import Request, Slot
-from substrates.errors import Refused, Unavailable
-from substrates.kubernetes_access import KUBECONFIG, Choice
-from substrates.kubernetes_api import Api, ApiError
-from substrates.kubernetes_copies import Address
-from substrates.kubernetes_watch import Watch
+from substrates.inputs import folder
+from substrates.kubernetes import cluster as kubernetes_cluster
+from substrates.kubernetes import copies, node
+from substrates.kubernetes import substrate as kubernetes
+from substrates.kubernetes.copies import Address
+from substrates.kubernetes.watch import Watch
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "service"}, "annotations": {"vmlab.config-hash": "x"}},
@@ -114,7 +111,7 @@ def cluster(tmp_path: Path) -> Iterator[Choice]:
 
 def test_pod_of_a_copy() -> None:
     """The template, with its own nonce and data, without draining, a second life, or the Deployment's labels."""
-    pod = kubernetes_copies.pod_of(TEMPLATE, "vmlab-boot-1", "fresh")
+    pod = copies.pod_of(TEMPLATE, "vmlab-boot-1", "fresh")
     container = pod["spec"]["containers"][0]
 
     assert {row["name"]: row["value"] for row in container["env"]} == {
@@ -141,7 +138,7 @@ def test_pod_of_a_copy() -> None:
 )
 def test_address_of_a_service(address: Address, url: str) -> None:
     """Each type of Service is reached in its own way."""
-    found = kubernetes_copies.service_of(TEMPLATE, "vmlab-boot-1", address)
+    found = copies.service_of(TEMPLATE, "vmlab-boot-1", address)
     assert found["spec"]["type"] == address.type
     assert found["spec"]["selector"] == {"vmlab.copy": "vmlab-boot-1"}
     found["spec"] |= {"clusterIP": "10.0.0.1", "ports": [{"port": 8080, "nodePort": 31000}]}
@@ -184,7 +181,7 @@ def test_nobody_answers(tmp_path: Path, cluster: Choice) -> None:
     (tmp_path / "other").write_text(text.replace(text.partition("127.0.0.1:")[2].partition('"')[0], "9"))
 
     with pytest.raises(
-        Refused, match=r"points at http://127.0.0.1:9, which does not answer \(Connection refused\)"
+        InvalidInput, match=r"points at http://127.0.0.1:9, which does not answer \(Connection refused\)"
     ):
         Api(Choice(tmp_path / "other", ours=False)).get("/version")
     with pytest.raises(Unavailable) as raised:
@@ -227,7 +224,7 @@ def test_watch(cluster: Choice) -> None:
 
 def test_watch_outlives_a_silence(cluster: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch without changes for longer than an answer may take goes on: the change that comes then is told."""
-    monkeypatch.setattr(kubernetes_api, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(api, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(Faulty, "silence", 0.5)
 
     told = list(Api(cluster).watch("/api/v1/pods", 10.0))
@@ -237,7 +234,7 @@ def test_watch_outlives_a_silence(cluster: Choice, monkeypatch: pytest.MonkeyPat
 
 def test_watch_ends_with_its_silence(cluster: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
     """An API server that does not end a watch when it should is not waited for."""
-    monkeypatch.setattr(kubernetes_api, "SPARE_SECONDS", 0.1)
+    monkeypatch.setattr(api, "SPARE_SECONDS", 0.1)
     started = time.monotonic()
 
     assert list(Api(cluster).watch("/api/v1/pods", 0.2)) == []
@@ -316,7 +313,7 @@ def test_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (path / "visits").exists()
     folder.remove("vmlab-x")
     assert folder.find("vmlab-x") is None
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidInput):
         folder.make("../etc")
 
 
@@ -324,9 +321,9 @@ def test_no_cluster_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Where no cluster of the lab's is up there is no fixed cost, rather than a zero."""
     monkeypatch.setenv("VMLAB_HOME", str(tmp_path))
 
-    assert kubernetes_node.fixed() == {}
-    assert kubernetes_node.ready_seconds() is None
-    assert kubernetes_node.processes("no-such-uid") == []
+    assert node.fixed() == {}
+    assert node.ready_seconds() is None
+    assert node.processes("no-such-uid") == []
 
 
 def test_time_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

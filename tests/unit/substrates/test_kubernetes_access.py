@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from substrates import kubernetes_access
-from substrates.errors import Refused, Unavailable
-from substrates.kubernetes_access import Choice, access
+from clients.kubernetes import access as kubernetes_access
+from clients.kubernetes.access import Choice, access
+from machine.errors import InvalidInput, Unavailable
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_credential_plugin(tmp_path: Path) -> None:
 
     assert access(written(tmp_path, content(exec=plugin))).token == "of the plugin"
     plugin["args"] = ["-c", "print('top secret'); raise SystemExit(1)"]
-    with pytest.raises(Refused, match=r"its credential plugin .* gave nothing") as raised:
+    with pytest.raises(InvalidInput, match=r"its credential plugin .* gave nothing") as raised:
         access(written(tmp_path, content(exec=plugin)))
     assert "top secret" not in str(raised.value)
 
@@ -117,7 +117,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, spoil: Any, said: str) -> None:
     spoil(document)
     choice = written(tmp_path, document)
 
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(InvalidInput) as raised:
         access(choice)
     assert str(choice.path) in str(raised.value)
     assert said in str(raised.value)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from machine import processes
+from machine.errors import InvalidInput, VmlabError
 from providers.namespaces import INPUTS, NamespacesProvider
-from substrates import namespaces, procfs, rungs
-from substrates.errors import Refused, SubstrateError
+from substrates import namespaces, rungs
 from substrates.rungs import launch, network, records, roots
 
 DEFINITION = namespaces.Definition(
@@ -88,7 +89,7 @@ def test_which_roots_are_ours(tree: Path, home: Path) -> None:
     """An artifact's tree is; a folder that is missing, above it, below it or the host's is not."""
     roots.check(tree)
     for wrong in (tree.parent, tree / "bin", Path("/"), home / "nothing"):
-        with pytest.raises(Refused, match="next: vmlab host up artifact"):
+        with pytest.raises(InvalidInput, match="next: vmlab host up artifact"):
             roots.check(wrong)
 
 
@@ -97,7 +98,9 @@ def test_a_record_is_found_again(home: Path) -> None:
     directory = records.folder("vmlab-try")
     directory.mkdir(parents=True)
     assert namespaces.find("vmlab-try") is None
-    handle = namespaces.Handle(replace(DEFINITION, rungs=rungs.NAMES), procfs.Process(1, 2), str(directory))
+    handle = namespaces.Handle(
+        replace(DEFINITION, rungs=rungs.NAMES), processes.Process(1, 2), str(directory)
+    )
 
     records.write(handle)
 
@@ -111,7 +114,7 @@ def test_a_record_is_found_again(home: Path) -> None:
 def test_a_copy_that_is_not_running(home: Path) -> None:
     """It has no definition and no limits, and the error says what to do."""
     for ask in (namespaces.definition, namespaces.limits):
-        with pytest.raises(SubstrateError, match="vmlab-try is not running; next: vmlab up"):
+        with pytest.raises(VmlabError, match="vmlab-try is not running; next: vmlab up"):
             ask({"name": "vmlab-try"})
     assert namespaces.artifact({"name": "vmlab-try"}) == ""
 
@@ -145,7 +148,7 @@ def test_a_taken_address_is_found_by_check(tree: Path, monkeypatch: pytest.Monke
     directory = records.folder("vmlab-first")
     directory.mkdir(parents=True)
     first = replace(DEFINITION, name="vmlab-first", rungs=("mount", "network"), address="198.18.2.5")
-    living = procfs.find(os.getpid())
+    living = processes.find(os.getpid())
     assert living
     records.write(namespaces.Handle(first, living, str(directory)))
     second = inputs(root=str(tree), rungs=["mount", "network"], address="198.18.2.5")
@@ -173,5 +176,5 @@ def test_one_that_is_gone_reads_as_gone(home: Path) -> None:
 
     assert provider.read("vmlab-try", {}).id == ""
     provider.delete("vmlab-try", {})
-    with pytest.raises(SubstrateError, match="vmlab-try is gone"):
+    with pytest.raises(VmlabError, match="vmlab-try is gone"):
         provider.update("vmlab-try", {}, inputs())

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from substrates import oci, procfs
+from machine import processes
+from machine.commands import launch
+from machine.errors import NeverAnswered, VmlabError
+from substrates import oci
 from substrates.contract import Request, Slot
-from substrates.errors import NeverAnswered, SubstrateError
-from substrates.run import launch
 from substrates.rungs.records import MARK
 
 RUNTIME = """#!{python} -ISs
@@ -87,12 +88,12 @@ def folder(home: Path) -> Path:
     return home / "run" / "oci" / "runc" / COPY.name
 
 
-def marked(home: Path) -> list[procfs.Process]:
+def marked(home: Path) -> list[processes.Process]:
     """What lives of the copy."""
-    return procfs.by_environment(MARK, str(folder(home)))
+    return processes.by_environment(MARK, str(folder(home)))
 
 
-def _name(process: procfs.Process) -> str:
+def _name(process: processes.Process) -> str:
     return Path(f"/proc/{process.pid}/comm").read_text().strip()
 
 
@@ -209,7 +210,7 @@ def test_a_cgroup_that_stays_is_told(groups: Path, home: Path, monkeypatch: pyte
     (group / "below").mkdir(parents=True)
     folder(home).mkdir(parents=True)
 
-    with pytest.raises(SubstrateError, match="vmlab-boot-7 cannot be removed") as error:
+    with pytest.raises(VmlabError, match="vmlab-boot-7 cannot be removed") as error:
         oci.destroy(COPY)
 
     assert "\n" not in str(error.value)

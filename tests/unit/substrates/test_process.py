@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from substrates import process, procfs
+from machine import ports, processes
+from machine.errors import InvalidInput, NeverAnswered, VmlabError
+from substrates import process
 from substrates.contract import Request, Slot
-from substrates.errors import NeverAnswered, Refused, SubstrateError
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 SERVER = """
@@ -102,7 +103,7 @@ def test_it_is_found_again_without_any_state() -> None:
     assert process.names() == process.everything_labelled() == ["vmlab-try"]
     assert process.definition({"name": "vmlab-try"}) == handle.definition
     assert process.find("vmlab-other") is None
-    with pytest.raises(SubstrateError, match="is not running"):
+    with pytest.raises(VmlabError, match="is not running"):
         process.definition({"name": "vmlab-other"})
 
 
@@ -112,7 +113,7 @@ def test_destroy_leaves_nothing() -> None:
     process.destroy(handle)
     process.destroy(handle)
     assert not handle.process.lives()
-    assert procfs.listener(handle.definition.port) is None
+    assert ports.owner(handle.definition.port) is None
     assert not Path(handle.directory).exists()
     assert process.names() == []
 
@@ -130,7 +131,7 @@ def test_deaf_child_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_children_go_with_it() -> None:
     """What it started in its session does not outlive it."""
     handle = started(definition(FORKING))
-    family = [procfs.find(pid) for pid in procfs.tree(handle.process.pid)]
+    family = [processes.find(pid) for pid in processes.tree(handle.process.pid)]
     assert len(family) == 2
     process.destroy(handle)
     deadline = time.monotonic() + 2
@@ -169,7 +170,7 @@ def test_taken_port_is_refused_before_anything_is_made(home: Path) -> None:
     """With the process that has it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = definition(port=server.getsockname()[1])
-        with pytest.raises(Refused, match=f"pid {os.getpid()}"):
+        with pytest.raises(InvalidInput, match=f"pid {os.getpid()}"):
             process.start(taken)
     assert list(home.rglob("*")) == []
 

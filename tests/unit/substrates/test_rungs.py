@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from substrates import linux, rungs
-from substrates.errors import Refused, Unavailable
-from substrates.rungs import cgroups, launcher, network
+from machine.errors import InvalidInput, Unavailable
+from substrates import rungs
+from substrates.rungs import cgroups, launcher, linux, network
 from substrates.rungs.rung import Plan, Setting, Stage
 
 ROOT_ONLY = ("network", "limits")
@@ -85,7 +85,7 @@ def test_prefixes_begin_with_nothing_and_end_with_all(monkeypatch: pytest.Monkey
 )
 def test_a_wrong_list_is_refused(names: list[str], line: str) -> None:
     """In one line that says what is wrong."""
-    with pytest.raises(Refused) as error:
+    with pytest.raises(InvalidInput) as error:
         rungs.chosen(names)
 
     assert line in str(error.value)
@@ -100,9 +100,9 @@ def test_what_needs_root_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(rungs.NAMES) - set(able) == set(ROOT_ONLY)
     assert [rung.name for rung in rungs.chosen(able)] == list(able)
     assert rungs.chosen(["no_new_privs", "seccomp", "rlimits"])
-    with pytest.raises(Refused, match="'mount' needs root, or the rung 'user' with it"):
+    with pytest.raises(InvalidInput, match="'mount' needs root, or the rung 'user' with it"):
         rungs.chosen(["mount"])
-    with pytest.raises(Refused, match="'limits' needs root; next: run it as root, or leave out limits"):
+    with pytest.raises(InvalidInput, match="'limits' needs root; next: run it as root, or leave out limits"):
         rungs.chosen(["user", "limits"])
 
 
@@ -166,7 +166,7 @@ def test_words_keep_their_tabs_and_lines() -> None:
     text = Plan().text(["/serve", "a\tb\nc\\d", ""])
 
     assert text.splitlines()[-2] == "exec\t/serve\ta\\tb\\nc\\\\d\t"
-    with pytest.raises(Refused, match="zero byte"):
+    with pytest.raises(InvalidInput, match="zero byte"):
         Plan().text(["/serve", "a\0b"])
 
 
@@ -206,10 +206,10 @@ def test_addresses() -> None:
     network.check_address("198.18.2.2")
     network.check_address("198.18.2.99")
     for wrong in ("198.18.2.1", "198.18.2.100", "198.18.3.2", "10.0.0.1", "x", ""):
-        with pytest.raises(Refused, match=r"198\.18\.2\."):
+        with pytest.raises(InvalidInput, match=r"198\.18\.2\."):
             network.check_address(wrong)
     assert [network.copy_address(number) for number in (0, 154)] == ["198.18.2.100", "198.18.2.254"]
-    with pytest.raises(Refused, match="slot 155"):
+    with pytest.raises(InvalidInput, match="slot 155"):
         network.copy_address(155)
 
 
@@ -230,9 +230,9 @@ def test_an_address_of_another_home_is_taken(monkeypatch: pytest.MonkeyPatch, tm
 
     network.refuse_taken("own", "198.18.2.5")
     assert network.links_of("own") == [network.link_of("own", "198.18.2.5")]
-    with pytest.raises(Refused, match=r"198\.18\.2\.5 is taken by whoever has the link vmlab-"):
+    with pytest.raises(InvalidInput, match=r"198\.18\.2\.5 is taken by whoever has the link vmlab-"):
         network.refuse_taken("other", "198.18.2.5")
-    with pytest.raises(Refused, match="vmlab-zzzzz-15"):
+    with pytest.raises(InvalidInput, match="vmlab-zzzzz-15"):
         network.refuse_taken("own", "198.18.2.15")
 
 
@@ -242,13 +242,14 @@ def test_an_address_of_this_machine_is_taken(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(network, "run", lambda _: ADDRESSES)
 
     network.refuse_taken("own", "198.18.2.9")
-    with pytest.raises(Refused, match=r"the address 198\.18\.2\.99 is taken by the interface held0"):
+    with pytest.raises(InvalidInput, match=r"the address 198\.18\.2\.99 is taken by the interface held0"):
         network.refuse_taken("own", "198.18.2.99")
 
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """Where the launcher cannot be compiled the reason and the packages are said, and nothing half-made is left."""
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("machine.commands.SYSTEM_FOLDERS", "/nowhere")
 
     with pytest.raises(Unavailable) as error:
         launcher.program()

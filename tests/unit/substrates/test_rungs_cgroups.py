@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from substrates.errors import SubstrateError, Unavailable
+from machine.errors import Unavailable, VmlabError
 from substrates.rungs import cgroups
 from substrates.rungs.cgroups import Held
 
@@ -146,7 +146,7 @@ def test_removing_ends_what_is_inside(version_2: cgroups.Cgroups, monkeypatch: p
     laid(folder, {"cgroup.procs": f"{child.pid}\n"})
     monkeypatch.setattr(cgroups, "EMPTY_SECONDS", 0.05)
 
-    with pytest.raises(SubstrateError, match=f"does not become empty; in it are \\[{child.pid}\\]"):
+    with pytest.raises(VmlabError, match=f"does not become empty; in it are \\[{child.pid}\\]"):
         version_2.remove("a")
 
     assert child.wait(5) == -9
@@ -224,7 +224,7 @@ def test_change_takes_turns(version_1: cgroups.Cgroups, monkeypatch: pytest.Monk
     assert version_1.held("a") == Held(2.0, 128 * MIB, 8)
 
     monkeypatch.setattr(cgroups, "_written", lambda path, text: path.name != "pids.max")
-    with pytest.raises(SubstrateError, match=r"the kernel does not take 8 for .*pids\.max"):
+    with pytest.raises(VmlabError, match=r"the kernel does not take 8 for .*pids\.max"):
         version_1.change("a", Held(2.0, 128 * MIB, 8))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from substrates import procfs
+from machine import processes
 from substrates.rungs import launcher
 
 USER = 54321 if os.geteuid() == 0 else os.geteuid()
@@ -110,7 +110,7 @@ def test_init_is_closed_to_the_service(folder: Path) -> None:
     service."""
     with launched(folder, "init\t/bin/sleep\t60") as (supervisor, said):
         init = int(dict(line.split() for line in said.splitlines())["child"])
-        (service,) = [pid for pid in procfs.tree(init) if pid != init]
+        (service,) = [pid for pid in processes.tree(init) if pid != init]
         owners = [Path(f"/proc/{pid}/environ").stat().st_uid for pid in (init, service)]
 
         assert supervisor.poll() is None

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from substrates import namespaces, procfs
-from substrates.errors import Refused, SubstrateError, Unavailable
+from machine import ports, processes
+from machine.errors import InvalidInput, Unavailable, VmlabError
+from substrates import namespaces
 from substrates.rungs import cgroups, launch, network, records
 
 NAME = "vmlab-try"
@@ -101,7 +102,7 @@ def test_waiting_for_another_start_ends(own_lock: Path, monkeypatch: pytest.Monk
 
     with records.starting():
         records.tidy()
-        with pytest.raises(SubstrateError, match="another start has held"), records.starting():
+        with pytest.raises(VmlabError, match="another start has held"), records.starting():
             pytest.fail("two starts at a time")
     with records.starting():
         pass
@@ -137,11 +138,11 @@ def test_a_folder_without_a_record_is_cleared(apart: Path, monkeypatch: pytest.M
     os.mkfifo(directory / "status")
     with stray() as port:
         launch._clear_dead(NAME)
-        assert procfs.listener(port) is None
+        assert ports.owner(port) is None
     assert records.names() == []
 
     directory.mkdir(parents=True)
-    living = procfs.find(os.getpid())
+    living = processes.find(os.getpid())
     assert living
     records.write(namespaces.Handle(BARE, living, str(directory)))
     launch._clear_dead(NAME)
@@ -152,11 +153,11 @@ def test_a_dead_copys_port_is_not_taken(apart: Path) -> None:
     """A process that a dead copy has left on the port is not in its own next start's way, but in anybody else's."""
     with stray() as port:
         launch.refuse_taken(replace(BARE, port=port))
-        with pytest.raises(Refused, match=f"port {port} is taken by"):
+        with pytest.raises(InvalidInput, match=f"port {port} is taken by"):
             launch.refuse_taken(replace(BARE, name="vmlab-other", port=port))
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(Refused, match=f"port {port} is taken by"):
+        with pytest.raises(InvalidInput, match=f"port {port} is taken by"):
             launch.refuse_taken(replace(BARE, port=port))
 
 
@@ -174,7 +175,7 @@ def test_memory_is_counted_in_pages(
     folder.mkdir(parents=True)
     (folder / "memory.max").write_text(f"{held}\n")
     (folder / "cpu.max").write_text("29000 100000\n")
-    living = procfs.find(os.getpid())
+    living = processes.find(os.getpid())
     assert living
     records.folder(NAME).mkdir(parents=True)
     definition = replace(BARE, rungs=("limits",))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from substrates.errors import Unavailable
+from machine.errors import Unavailable
 from substrates.rungs import seccomp
 
 X86, ARM = 0xC000003E, 0xC00000B7

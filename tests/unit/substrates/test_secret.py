@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from substrates import secret
+from substrates.inputs import secret
 from substrates.process import USER
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from substrates import guest, vm, vm_console, vm_disks
+from clients.libvirt import domains
+from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec
+from machine.errors import NeverAnswered, VmlabError
 from substrates.contract import Request, Slot
-from substrates.errors import NeverAnswered, SubstrateError
-from substrates.libvirt import domains
-from substrates.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec
+from substrates.vm import console, disks, guest
+from substrates.vm import substrate as vm
 
 OWN = DomainSpec(
     name="vmlab-vm-0123456789",
@@ -99,13 +100,13 @@ def removed(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(domains, "create", lambda _spec, **_: None)
     monkeypatch.setattr(domains, "start", lambda _name: None)
     monkeypatch.setattr(domains, "find", lambda _name: None)
-    monkeypatch.setattr(vm_disks, "make", lambda *_: None)
+    monkeypatch.setattr(disks, "make", lambda *_: None)
     monkeypatch.setattr(vm, "_know_neighbour", lambda *_: None)
-    monkeypatch.setattr(vm_console, "ask", lambda *_, **__: None)
+    monkeypatch.setattr(console, "ask", lambda *_, **__: None)
     return found
 
 
-@pytest.mark.parametrize("error", [SubstrateError("no room"), KeyboardInterrupt(), OSError("full")])
+@pytest.mark.parametrize("error", [VmlabError("no room"), KeyboardInterrupt(), OSError("full")])
 @pytest.mark.parametrize("step", ["disks", "domain", "wait"])
 def test_a_boot_that_is_broken_off_leaves_nothing(
     definition: vm.Definition,
@@ -120,7 +121,7 @@ def test_a_boot_that_is_broken_off_leaves_nothing(
         assert guest.folders("vmlab-boot-7")
         raise error
 
-    places = {"disks": (vm_disks, "make"), "domain": (domains, "create"), "wait": (vm_console, "ask")}
+    places = {"disks": (disks, "make"), "domain": (domains, "create"), "wait": (console, "ask")}
     monkeypatch.setattr(*places[step], broken)
 
     with pytest.raises(type(error)) as caught:
@@ -138,14 +139,14 @@ def test_the_first_error_is_the_one_that_is_told(
 
     def gone(*_: object, **__: object) -> None:
         monkeypatch.setattr(domains, "remove", refuse)
-        raise SubstrateError("cannot define the domain")
+        raise VmlabError("cannot define the domain")
 
     def refuse(*_: object) -> None:
-        raise SubstrateError("libvirtd does not answer")
+        raise VmlabError("libvirtd does not answer")
 
     monkeypatch.setattr(domains, "create", gone)
 
-    with pytest.raises(SubstrateError, match="cannot define the domain"):
+    with pytest.raises(VmlabError, match="cannot define the domain"):
         vm.boot(definition, Slot(7, 18207), Request("/", "n0nce", echoed=True, seconds=5))
 
 
@@ -170,7 +171,7 @@ def test_qemus_user_reaches_a_copy(
         for folder in (guest.folders("vmlab-boot-7")[0], guest.copies(), guest.copies().parent, home):
             modes[folder.name] = stat.S_IMODE(folder.stat().st_mode)
 
-    monkeypatch.setattr(vm_disks, "make", look)
+    monkeypatch.setattr(disks, "make", look)
     home.chmod(0o751)
     before = os.umask(0o077)
     try:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from substrates import vm_console
-from substrates.vm_console import Watch
+from substrates.vm import console as vm_console
+from substrates.vm.console import Watch
 
 SPOKEN = (
     b"[    0.000000] Linux version 6.1.0\r\n",

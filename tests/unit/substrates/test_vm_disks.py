@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from substrates import guest, vm_disks
-from substrates.errors import SubstrateError
-from substrates.libvirt import connection
-from substrates.libvirt.description import DiskSpec
+from clients.libvirt import connection
+from clients.libvirt.description import DiskSpec
+from machine.errors import VmlabError
+from substrates.vm import disks as vm_disks
+from substrates.vm import guest
 
 FILES = {
     "address": "198.18.1.10/26\n",
@@ -98,7 +99,5 @@ def test_a_configuration_that_cannot_be_read(tmp_path: Path, content: bytes | No
     if content is not None:
         path.write_bytes(content)
 
-    with pytest.raises(
-        SubstrateError, match=r"config\.raw: cannot read this configuration disk .*; vmlab up"
-    ):
+    with pytest.raises(VmlabError, match=r"config\.raw: cannot read this configuration disk .*; vmlab up"):
         vm_disks.files(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from engine.providers.words import said
-from substrates.errors import NeverAnswered
+from machine.errors import NeverAnswered
 
 
 def trace(error: Exception) -> str:

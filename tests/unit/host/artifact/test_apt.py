@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from host.artifact import apt
-from host.errors import HostError, WrongUse
+from machine.errors import InvalidInput, VmlabError
 from tests.unit.host.conftest import Runner
 
 ANSWER = """Reading package lists...
@@ -65,9 +65,9 @@ def test_apt_is_asked_again_when_the_lists_change(
 )
 def test_no_such_package(runner: Runner, lists: Path, status: Path, tmp_path: Path, said: str) -> None:
     """One line that names file, key and package."""
-    runner.answers["apt-get -s"] = HostError(f"apt-get -s install -- nosuch: exit code 100\n  {said}")
+    runner.answers["apt-get -s"] = VmlabError(f"apt-get -s install -- nosuch: exit code 100\n  {said}")
 
-    with pytest.raises(WrongUse) as caught:
+    with pytest.raises(InvalidInput) as caught:
         apt.versions(["nosuch"], status, tmp_path, TOML)
 
     assert str(caught.value) == "service.toml: 'packages': Debian has no package nosuch"
@@ -78,12 +78,12 @@ def test_without_lists_nothing_is_said_about_the_package(
 ) -> None:
     """Every package is unknown then, which is not the user's mistake."""
     (lists / "mirror_main_Packages").unlink()
-    runner.answers["apt-get -s"] = HostError("E: Unable to locate package libc6")
+    runner.answers["apt-get -s"] = VmlabError("E: Unable to locate package libc6")
 
-    with pytest.raises(HostError) as caught:
+    with pytest.raises(VmlabError) as caught:
         apt.versions(["libc6"], status, tmp_path, TOML)
 
-    assert not isinstance(caught.value, WrongUse)
+    assert not isinstance(caught.value, InvalidInput)
 
 
 def test_what_only_packaging_needs_counts_as_there(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from host.artifact import apt, build, image, null, rootfs, tree
 from host.artifact.definition import Definition
-from host.errors import HostError, WrongUse
+from machine.errors import InvalidInput, VmlabError
 
 
 class World:
@@ -38,12 +38,12 @@ class World:
     def fetch(self) -> None:
         self.fetched += 1
         if self.offline:
-            raise HostError("no network")
+            raise VmlabError("no network")
 
     def slim(self, definition: Definition, root: Path, status: Path) -> None:
         if self.offline or self.breaks:
             self.breaks -= 1
-            raise HostError("mmdebstrap: exit code 25\n  404 Not Found")
+            raise VmlabError("mmdebstrap: exit code 25\n  404 Not Found")
         (root / "usr/bin").mkdir(parents=True)
         (root / "usr/bin/python3.11").write_text(self.version)
         (root / "usr/bin/python3.11").chmod(0o755)
@@ -112,7 +112,7 @@ def test_without_a_network_another_definition_is_no_substitute(
     (tmp_path / "app.py").write_text("print('another')\n")
     world.offline = True
 
-    with pytest.raises(HostError, match="no network"):
+    with pytest.raises(VmlabError, match="no network"):
         world.build(definition)
 
 
@@ -146,7 +146,7 @@ def test_a_failed_build_leaves_nothing(world: World, definition: Definition) -> 
     """Neither a pointer nor half a tree."""
     world.offline = True
 
-    with pytest.raises(HostError):
+    with pytest.raises(VmlabError):
         world.build(definition)
 
     base = build._base()
@@ -159,7 +159,7 @@ def test_a_command_that_no_package_has(world: World, toml: Callable[..., Path]) 
     """Known before the slow part, as wrong use."""
     path = toml(start='name = "x"\npackages = ["dash"]\ncommand = ["{root}/usr/bin/nope"]\nport = 80\n')
 
-    with pytest.raises(WrongUse, match=r"service\.toml: 'command': no program /usr/bin/nope in dash"):
+    with pytest.raises(InvalidInput, match=r"service\.toml: 'command': no program /usr/bin/nope in dash"):
         build.build(path, world.said.append)
 
     assert world.built == ["slim"]

@@ -10,7 +10,7 @@ import pytest
 
 from host.artifact.build import OURS
 from host.artifact.definition import Definition, read
-from host.errors import WrongUse
+from machine.errors import InvalidInput
 from tests.unit.host.artifact.conftest import GOOD
 
 Toml = Callable[..., Path]
@@ -43,10 +43,10 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("good", "bad", "said"), MISTAKES, ids=[said for _, _, said in MISTAKES])
 def test_a_mistake_is_one_line_that_names_file_and_key(toml: Toml, good: str, bad: str, said: str) -> None:
-    """WrongUse, exit code 2, one line."""
+    """InvalidInput, exit code 2, one line."""
     path = toml(start=GOOD.replace(good, bad))
 
-    with pytest.raises(WrongUse) as caught:
+    with pytest.raises(InvalidInput) as caught:
         read(path)
 
     assert str(caught.value).startswith(f"{path}: ")
@@ -57,7 +57,7 @@ def test_a_mistake_is_one_line_that_names_file_and_key(toml: Toml, good: str, ba
 
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there is said to be that."""
-    with pytest.raises(WrongUse, match=r"service\.toml: No such file"):
+    with pytest.raises(InvalidInput, match=r"service\.toml: No such file"):
         read(tmp_path / "service.toml")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from host.artifact import image
 from host.artifact.definition import Definition
-from host.errors import HostError
+from machine.errors import VmlabError
 
 
 class Registry(http.server.ThreadingHTTPServer):
@@ -116,5 +116,5 @@ def test_a_second_push_sends_nothing(one: image.Image, registry: Registry) -> No
 
 def test_no_registry_says_what_to_do(one: image.Image) -> None:
     """The next command is named."""
-    with pytest.raises(HostError, match="vmlab host up registry artifact"):
+    with pytest.raises(VmlabError, match="vmlab host up registry artifact"):
         image.push(one, "127.0.0.1:1")

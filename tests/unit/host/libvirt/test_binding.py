@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from host.errors import HostError, Unavailable
 from host.libvirt import binding
+from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
 
@@ -56,9 +56,9 @@ def test_a_build_that_fails_is_told_and_leaves_nothing(
 ) -> None:
     """pip's last lines reach the user, and the builder's folder is gone."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    runner.answers[sys.executable] = HostError("pip: No matching distribution found")
+    runner.answers[sys.executable] = VmlabError("pip: No matching distribution found")
 
-    with pytest.raises(HostError, match="No matching distribution"):
+    with pytest.raises(VmlabError, match="No matching distribution"):
         binding.install(print)
 
     assert not list(tmp_path.glob("vmlab-build-*"))

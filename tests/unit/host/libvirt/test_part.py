@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from host import cgroups, packages, record, run, systemd
-from host.errors import HostError, Unavailable
+from host import packages, record, systemd
 from host.libvirt import binding, daemons, leftovers, traces, virsh
 from host.parts import libvirt as part
+from machine import cgroups, commands
+from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
-_really = run.spawn
+_really = commands.spawn
 
 
 class Libvirt:
@@ -53,17 +54,17 @@ def libvirt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Libvirt:
 @pytest.fixture
 def spawned(monkeypatch: pytest.MonkeyPatch, libvirt: Libvirt) -> Iterator[list[list[str]]]:
     """The daemons that were spawned; in their place a sleep is. No systemd."""
-    commands: list[list[str]] = []
+    started: list[list[str]] = []
 
     def spawn(command: list[str], *, log: Path, environment: object = None) -> int:
-        commands.append(command)
+        started.append(command)
         libvirt.alive = libvirt.alive or "libvirtd" in command
         return _really(["sleep", "60"], log=log)
 
-    monkeypatch.setattr(run, "spawn", spawn)
+    monkeypatch.setattr(commands, "spawn", spawn)
     monkeypatch.setattr(systemd, "running", lambda: False)
-    monkeypatch.setattr(daemons, "listens", lambda path: any(one[0] == "virtlogd" for one in commands))
-    yield commands
+    monkeypatch.setattr(daemons, "listens", lambda path: any(one[0] == "virtlogd" for one in started))
+    yield started
     daemons.stop()
 
 
@@ -108,15 +109,15 @@ def test_a_libvirtd_that_fails_leaves_nothing(
 ) -> None:
     """Its last lines are shown; neither a record, nor a pid file, nor the virtlogd that came before it stays."""
     failing = ["sh", "-c", "sleep 0.1; echo cannot create socket; exit 1"]
-    fake = run.spawn
+    fake = commands.spawn
 
     def spawn(command: list[str], *, log: Path, environment: object = None) -> int:
         if command[0] == "virtlogd":
             return fake(command, log=log)
         return _really(failing, log=log)
 
-    monkeypatch.setattr(run, "spawn", spawn)
-    with pytest.raises(HostError, match="cannot create socket"):
+    monkeypatch.setattr(commands, "spawn", spawn)
+    with pytest.raises(VmlabError, match="cannot create socket"):
         part.up(print)
 
     assert record.load() == {}
@@ -129,9 +130,11 @@ def test_a_failure_with_guests_keeps_the_record(
 ) -> None:
     """Guests that outlived a killed libvirtd still need a `down`: what was there before them is not forgotten."""
     monkeypatch.setattr(leftovers, "notes", lambda: ["guest"])
-    monkeypatch.setattr(run, "spawn", lambda command, *, log, environment=None: _really(["false"], log=log))
+    monkeypatch.setattr(
+        commands, "spawn", lambda command, *, log, environment=None: _really(["false"], log=log)
+    )
 
-    with pytest.raises(HostError):
+    with pytest.raises(VmlabError):
         part.up(print)
 
     assert record.entry("libvirt")
@@ -160,7 +163,7 @@ def test_domains_that_run_are_named_and_kept(libvirt: Libvirt, spawned: list[lis
     record.keep("libvirt", {**entry, "noted": ["older", "older-net"]})
     libvirt.domains, libvirt.networks = ["older", "precious"], ["older-net", "net"]
 
-    with pytest.raises(HostError, match=r"precious(?s:.*)--force"):
+    with pytest.raises(VmlabError, match=r"precious(?s:.*)--force"):
         part.down(print)
     assert libvirt.domains == ["older", "precious"]
     part.down(print, force=True)
@@ -204,8 +207,8 @@ def test_needs(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_status_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not installed and not running are two things."""
-    monkeypatch.setattr(run, "find", lambda name: None)
+    monkeypatch.setattr(commands, "find", lambda name: None)
     assert part.status().state == "missing"
-    monkeypatch.setattr(run, "find", lambda name: f"/usr/sbin/{name}")
+    monkeypatch.setattr(commands, "find", lambda name: f"/usr/sbin/{name}")
     assert part.status().state == "stopped"
     assert part.status().fix == "vmlab host up libvirt"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from host import cgroups, docker_api
+from host.docker import api
 from host.libvirt import daemons, traces
+from machine import cgroups
 from tests.unit.host.conftest import Runner
 
 # An iptables-save after a network of the user's and Docker, shortened.
@@ -67,7 +68,7 @@ def test_forwarding_is_left_to_a_docker_that_answers(
     sysctls: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its containers need ip_forward, and it sets it only when it starts."""
-    monkeypatch.setattr(docker_api, "answers", lambda path: True)
+    monkeypatch.setattr(api, "answers", lambda path: True)
 
     assert traces._put_back({"net/ipv4/ip_forward": "0"}) == []
 

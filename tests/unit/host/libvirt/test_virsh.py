@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from host.errors import HostError
 from host.libvirt import virsh
+from machine.errors import VmlabError
 from tests.unit.host.conftest import Runner
 
 VIRSH = "virsh --quiet --connect qemu:///system"
@@ -17,7 +17,7 @@ def test_versions(runner: Runner) -> None:
     runner.answers[f"{VIRSH} version"] = text
     assert virsh.versions() == "libvirt 9.0.0, QEMU 7.2.22"
 
-    runner.answers[f"{VIRSH} version"] = HostError("error: failed to get the hypervisor version")
+    runner.answers[f"{VIRSH} version"] = VmlabError("error: failed to get the hypervisor version")
     assert virsh.versions() == "libvirt, no emulator"
 
 
@@ -25,7 +25,7 @@ def test_a_daemon_that_is_not_there_does_not_answer(runner: Runner) -> None:
     """A failure is a no; so is another libvirt than the system's."""
     runner.answers[f"{VIRSH} uri"] = "qemu:///session\n"
     assert not virsh.answers()
-    runner.answers[f"{VIRSH} uri"] = HostError("failed to connect")
+    runner.answers[f"{VIRSH} uri"] = VmlabError("failed to connect")
     assert not virsh.answers()
     runner.answers[f"{VIRSH} uri"] = "qemu:///system\n"
     assert virsh.answers()
@@ -33,10 +33,10 @@ def test_a_daemon_that_is_not_there_does_not_answer(runner: Runner) -> None:
 
 def test_what_ended_meanwhile_has_ended(runner: Runner) -> None:
     """A failure to end a domain that no longer runs is none; one that runs on is told."""
-    runner.answers[f"{VIRSH} destroy"] = HostError("Domain not found")
+    runner.answers[f"{VIRSH} destroy"] = VmlabError("Domain not found")
     runner.answers[f"{VIRSH} list"] = "other\n\n"
     virsh.end_domain("guest")
 
     runner.answers[f"{VIRSH} list"] = "other\nguest\n\n"
-    with pytest.raises(HostError, match="not found"):
+    with pytest.raises(VmlabError, match="not found"):
         virsh.end_domain("guest")

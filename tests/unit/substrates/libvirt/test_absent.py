@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from substrates import vm
-from substrates.errors import Unavailable
+from machine.errors import Unavailable
+from substrates.vm import substrate as vm
 
 
 @pytest.mark.parametrize("ask", [vm.everything_labelled, vm.remove_labelled, vm.remove_copies])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from substrates import places
-from substrates.libvirt import console
+from clients.libvirt import console
+from machine import places
 
 
 def test_last_lines_are_read_as_they_are(home: Path) -> None:

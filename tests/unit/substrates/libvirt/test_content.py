@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from substrates.errors import Refused
-from substrates.libvirt import content
+from clients.libvirt import content
+from machine.errors import InvalidInput
 
 MIB = 1024**2
 
@@ -28,7 +28,7 @@ def test_archive_depends_on_the_files_alone() -> None:
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../a", "a/../../b", "a\nb", "n" * 300])
 def test_hostile_names_of_files_are_refused(name: str) -> None:
     """A file of an archive lies inside it, under a name that ustar holds."""
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidInput):
         content.archive({name: "x"})
 
 

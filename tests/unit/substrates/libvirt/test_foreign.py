@@ -8,8 +8,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from substrates.libvirt import domains, networks
-from substrates.libvirt.description import DomainSpec, NetworkSpec
+from clients.libvirt import domains, networks
+from clients.libvirt.description import DomainSpec, NetworkSpec
 
 Things = dict[str, tuple[Any, Callable[[str, str], None]]]
 THINGS: Things = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from substrates import places
-from substrates.errors import Refused
-from substrates.libvirt import connection, pools
+from clients.libvirt import connection, pools
+from machine import places
+from machine.errors import InvalidInput
 
 NOBODY = (65534, 65534)
 
@@ -27,13 +27,15 @@ def test_ours_lie_below_one_folder() -> None:
 
 
 def test_closed_folder_on_the_way_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that QEMU's user cannot pass through is Refused with its name and the command that opens it."""
+    """A folder that QEMU's user cannot pass through is InvalidInput with its name and the command that opens it."""
     closed = home / "closed"
     closed.mkdir()
     monkeypatch.setattr(connection, "qemu_user", lambda: NOBODY)
     pools.refuse_unreachable(str(closed / "pool"))
     closed.chmod(0o700)
-    with pytest.raises(Refused, match=rf"user 65534 and cannot pass through {closed} .*chmod o\+x {closed}"):
+    with pytest.raises(
+        InvalidInput, match=rf"user 65534 and cannot pass through {closed} .*chmod o\+x {closed}"
+    ):
         pools.refuse_unreachable(str(closed / "pool"))
     monkeypatch.setattr(connection, "qemu_user", lambda: (0, 0))
     pools.refuse_unreachable(str(closed / "pool"))

@@ -1,0 +1,85 @@
+"""The XML tree: making elements, our label in the metadata, and what no name may be.
+
+ElementTree escapes `<>&"'`; characters that XML 1.0 has no way to write are refused here, because ElementTree writes
+them and libvirt then says only "parser error".
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from clients.libvirt.connection import NAMESPACE
+from machine.errors import InvalidInput
+
+LABEL = f"{{{NAMESPACE}}}object"
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+QEMU_CAPABILITIES, QEMU_WITHOUT = f"{{{QEMU}}}capabilities", f"{{{QEMU}}}del"
+NAME_BYTES = 200  # <name>.log, <name>.xml and <name>.pid are file names, of at most 255
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+ElementTree.register_namespace("vmlab", NAMESPACE)
+ElementTree.register_namespace("qemu", QEMU)
+
+
+def name_of_thing(what: str, name: str) -> str:
+    """The name, if libvirt can have a thing that is called so."""
+    if not name or name != name.strip() or name in (".", ".."):
+        raise InvalidInput(f"{what} needs a name, not {name!r}")
+    if "/" in name or _BREAKS.search(name) or _UNWRITABLE.search(name):
+        raise InvalidInput(f"the name of {what} may have no slash, line break or control character: {name!r}")
+    if len(name.encode()) > NAME_BYTES:
+        raise InvalidInput(f"the name of {what} is longer than {NAME_BYTES} bytes: {name[:40]!r}...")
+    return name
+
+
+def text(what: str, value: str) -> str:
+    """The text, if XML can carry it and a command line can have it."""
+    if _BREAKS.search(value) or _UNWRITABLE.search(value):
+        raise InvalidInput(f"{what} may have no line break or control character: {value!r}")
+    return value
+
+
+def path(what: str, value: str) -> str:
+    """The path, if it is absolute."""
+    if not text(what, value).startswith("/"):
+        raise InvalidInput(f"{what} must be an absolute path, not {value!r}")
+    return value
+
+
+def add(parent: Element, tag: str, words: str | None = None, **attributes: str) -> Element:
+    """A child, with text and attributes."""
+    child = SubElement(parent, tag, attributes)
+    child.text = words
+    return child
+
+
+def label(parent: Element, stack: str) -> None:
+    """Our label: which stack it belongs to. Without a name it would be taken for somebody else's thing."""
+    if not stack:
+        raise InvalidInput("what libvirt has of ours needs the name of its stack, which is empty")
+    SubElement(add(parent, "metadata"), LABEL, {"stack": text("the stack's name", stack)})
+
+
+def label_of(root: Element) -> str:
+    """Whose it is; "" for a thing of somebody else."""
+    found = root.find(f"metadata/{LABEL}")
+    return "" if found is None else found.get("stack", "")
+
+
+def written(root: Element) -> str:
+    """As libvirt is given it."""
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def read(document: str) -> Element:
+    """As libvirt gave it."""
+    return ElementTree.fromstring(document)
+
+
+def attribute(root: Element, where: str, key: str, default: str = "") -> str:
+    """An attribute of the element at a path; the default when either is not there."""
+    found = root.find(where)
+    return default if found is None else found.get(key, default)

@@ -1,0 +1,64 @@
+"""A volume: one file of a pool, empty, over a backing file, or with content that is put there when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from clients.libvirt.description import tree
+from clients.libvirt.description.domain import FORMATS
+from clients.libvirt.description.pool import mode_of
+from machine.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """All that a volume is made from, but for its content."""
+
+    name: str
+    pool: str
+    capacity_bytes: int
+    format: str = "raw"
+    backing: str = ""
+    backing_format: str = ""  # "" is raw, if there is a backing file
+    mode: str = "0600"
+
+
+def to_xml(spec: VolumeSpec, user: tuple[int, int] = (0, 0)) -> str:
+    """The volume as libvirt is given it, owned by this user and group; InvalidInput when it cannot be one."""
+    if spec.format not in FORMATS or (spec.backing and spec.format != "qcow2"):
+        raise InvalidInput(f"volume {spec.name} must be raw or qcow2, and only qcow2 can have a backing file")
+    if spec.capacity_bytes <= 0:
+        raise InvalidInput(
+            f"volume {spec.name} must have a capacity above 0 bytes, not {spec.capacity_bytes}"
+        )
+    root = Element("volume", type="file")
+    tree.add(root, "name", tree.name_of_thing("a volume", spec.name))
+    tree.add(root, "capacity", str(spec.capacity_bytes), unit="bytes")
+    tree.add(root, "allocation", "0", unit="bytes")
+    target = tree.add(root, "target")
+    tree.add(target, "format", type=spec.format)
+    permissions = tree.add(target, "permissions")
+    tree.add(permissions, "mode", mode_of("volume", spec.name, spec.mode))
+    tree.add(permissions, "owner", str(user[0]))
+    tree.add(permissions, "group", str(user[1]))
+    if spec.backing:
+        below = tree.add(root, "backingStore")
+        tree.add(below, "path", tree.path("a backing file", spec.backing))
+        tree.add(below, "format", type=spec.backing_format or "raw")
+    return tree.written(root)
+
+
+def from_xml(document: str, pool: str) -> VolumeSpec:
+    """The volume as libvirt has it."""
+    root = tree.read(document)
+    backing = root.findtext("backingStore/path") or ""
+    return VolumeSpec(
+        name=root.findtext("name") or "",
+        pool=pool,
+        capacity_bytes=int(root.findtext("capacity") or 0),
+        format=tree.attribute(root, "target/format", "type"),
+        backing=backing,
+        backing_format=tree.attribute(root, "backingStore/format", "type") if backing else "",
+        mode=root.findtext("target/permissions/mode") or "",
+    )

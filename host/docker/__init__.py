@@ -1,0 +1,1 @@
+"""Docker on this machine: its API before the SDK is there, and what it leaves behind."""

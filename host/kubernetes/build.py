@@ -1,0 +1,248 @@
+"""Builds the cluster's programs from pinned Go modules: once, announced, with progress, and never by halves.
+
+The cache is keyed by the module's own files (go.mod, go.sum, *.go) and this recipe. Which Go compiled it does not count,
+so that an upgrade of Go builds nothing again. Modules and objects of the compiler (4 GB) go when it is done. Left out:
+other versions at the same time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from host.kubernetes import toolchain
+from host.kubernetes.errors import Refused
+from machine import commands, places, processes
+from machine.errors import VmlabError
+
+VERSION = "v1.35.4"
+PROGRAMS = (
+    "coredns",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubeadm",
+    "kubectl",
+    "kubelet",
+    "metrics-server",
+)
+BINARY = "kubernetes"
+FREE_WANTED = (
+    6 * 2**30
+)  # measured: 3.4 GB of objects, 0.7 GB of modules, 0.2 GB of programs; the linker needs some
+FETCH_SECONDS, BUILD_SECONDS = 900, 2400
+SAY_EVERY_SECONDS = 30
+PAUSE = 0.2
+_UNFINISHED = ".building-"
+Say = Callable[[str], None]
+
+
+def folder() -> Path:
+    """Where the programs are, or will be."""
+    return base() / key()
+
+
+def base() -> Path:
+    """All builds."""
+    return places.cache() / "cluster"
+
+
+def is_built() -> bool:
+    """Whether the programs are there; a build's folder gets its name last."""
+    return (folder() / "build.json").exists()
+
+
+@functools.cache
+def key() -> str:
+    """What the programs follow from."""
+    parts = [path.read_bytes() for path in sorted(toolchain.SOURCE.iterdir()) if path.suffix in _SOURCES]
+    parts += [" ".join(_flags()).encode(), " ".join(PROGRAMS).encode()]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+
+
+_SOURCES = (".go", ".mod", ".sum")
+
+
+def minutes() -> float:
+    """How long a build takes here. Measured: 10 minutes of one core, and one for modules and the link."""
+    return 10 / (os.cpu_count() or 1) + 1
+
+
+def ensure(say: Say) -> None:
+    """Build unless it is done; Refused, before anything is fetched, where there is no room or no Go."""
+    if is_built():
+        return
+    base().mkdir(parents=True, exist_ok=True)
+    with _alone():
+        _clear(say)
+        if is_built():
+            return
+        refuse_small_disk()
+        go = toolchain.go(say)
+        say(f"kubernetes: building Kubernetes {VERSION} from source, about {minutes():.0f} minutes, once")
+        _build(go, say)
+
+
+def refuse_small_disk() -> None:
+    """Refused if something is to be built and there is no room for it."""
+    if is_built():
+        return
+    existing = next(path for path in (base(), *base().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < FREE_WANTED:
+        raise Refused(
+            f"kubernetes: {free / 2**30:.1f} GiB are free under {base()}, and building takes {FREE_WANTED / 2**30:.0f}",
+            f"free some space under {base()}, or move VMLAB_HOME to a larger disk",
+        )
+
+
+def refuse_without_go(say: Say) -> None:
+    """Refused if something is to be built and no Go can be had. One that has to be fetched is in the cache afterwards."""
+    if is_built():
+        return
+    base().mkdir(parents=True, exist_ok=True)
+    with _alone():
+        toolchain.go(say)
+
+
+def _build(go: str, say: Say) -> None:
+    fresh = base() / f"{_UNFINISHED}{key()}"
+    fresh.mkdir()
+    started = time.monotonic()
+    try:
+        total = _fetch(go, fresh, say)
+        _compile(go, fresh, total, say)
+        _name(fresh, started, go)
+    finally:
+        _remove(fresh)
+    _forget_old(say)
+    say(f"kubernetes: built ({time.monotonic() - started:.0f} s)")
+
+
+def _fetch(go: str, fresh: Path, say: Say) -> int:
+    """Fetch the modules; how many packages there are to compile."""
+    say("kubernetes: fetching the modules")
+    command = [go, "-C", str(toolchain.SOURCE), "list", "-deps", "."]
+    listed = commands.run(command, timeout_seconds=FETCH_SECONDS, environment=_environment(fresh))
+    return len(listed.splitlines())
+
+
+def _compile(go: str, fresh: Path, total: int, say: Say) -> None:
+    """With lower priority, and ended with this process: a killed `up` leaves no compiler behind."""
+    log = fresh / "build.log"
+    target = str(fresh / BINARY)
+    command = ["nice", "setpriv", "--pdeathsig", "TERM", "--", go, "-C", str(toolchain.SOURCE), "build", "-v"]
+    pid = commands.spawn([*command, *_flags(), "-o", target, "."], log=log, environment=_environment(fresh))
+    deadline, next_word = time.monotonic() + BUILD_SECONDS, time.monotonic() + SAY_EVERY_SECONDS
+    try:
+        while (code := commands.ended(pid)) is None:
+            if time.monotonic() > deadline:
+                raise VmlabError(f"kubernetes: not built after {BUILD_SECONDS} s\n{_last(log)}")
+            if time.monotonic() > next_word:
+                say(f"kubernetes: {_count(log)} of {total} packages compiled")
+                next_word += SAY_EVERY_SECONDS
+            time.sleep(PAUSE)
+    finally:
+        if commands.ended(pid) is None:
+            os.killpg(pid, signal.SIGKILL)  # the compilers too: spawn made it a session of its own
+    if code:
+        raise VmlabError(
+            f"kubernetes: go build: exit code {code}\n{_last(log)}\n  next: vmlab host up kubernetes"
+        )
+
+
+def _name(fresh: Path, started: float, go: str) -> None:
+    """The programs as links to the one binary; the folder gets its name when all is in it."""
+    whole = fresh / "whole"
+    (whole / "bin").mkdir(parents=True)
+    (fresh / BINARY).rename(whole / BINARY)
+    for name in PROGRAMS:
+        (whole / "bin" / name).symlink_to(f"../{BINARY}")
+    version = commands.run(
+        [go, "env", "GOVERSION"], timeout_seconds=20, environment=_environment(fresh)
+    ).strip()
+    facts = {
+        "kubernetes": VERSION,
+        "go": version,
+        "seconds": round(time.monotonic() - started, 1),
+        "bytes": (whole / BINARY).stat().st_size,
+    }
+    (whole / "build.json").write_text(json.dumps(facts, indent=2) + "\n")
+    whole.rename(folder())
+
+
+def _flags() -> list[str]:
+    package = "k8s.io/component-base/version"
+    _, minor, _ = VERSION.split(".")
+    values = {"gitVersion": VERSION, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
+    linked = " ".join(f"-X {package}.{name}={value}" for name, value in values.items())
+    return ["-trimpath", "-buildvcs=false", f"-ldflags=-s -w {linked}"]
+
+
+def _environment(fresh: Path) -> dict[str, str]:
+    """Where the modules come from is the machine's own affair (GOPROXY)."""
+    return {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly -modcacherw",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOMODCACHE": str(fresh / "modules"),
+        "GOCACHE": str(fresh / "objects"),
+        "GOTMPDIR": str(places.make(fresh / "temporary")),
+    }
+
+
+def _clear(say: Say) -> None:
+    for left in base().glob(f"{_UNFINISHED}*"):
+        say(f"kubernetes: removing {left.name}, which an interrupted build left")
+        _remove(left)
+
+
+def _forget_old(say: Say) -> None:
+    """Builds of other sources, 160 MB each, unless something of them runs."""
+    running = [words[0] for pid in processes.pids() if (words := processes.command(pid))]
+    for path in base().iterdir():
+        old = re.fullmatch(r"[0-9a-f]{16}", path.name) and path != folder()
+        if old and not any(word.startswith(f"{path}/") for word in running):
+            say(f"kubernetes: removing {path.name}, an old build")
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _count(log: Path) -> int:
+    return log.read_text(errors="replace").count("\n")
+
+
+def _last(log: Path) -> str:
+    return commands.last_lines(log.read_text(errors="replace")) if log.exists() else "  (no log)"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One build at a time; the lock goes with the process."""
+    deadline = time.monotonic() + FETCH_SECONDS + BUILD_SECONDS
+    with (base() / ".lock").open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise VmlabError(f"{base() / '.lock'}: held by another build") from None
+                time.sleep(PAUSE)
+        yield

@@ -1,0 +1,49 @@
+"""Pods that outlive their cluster: shims do not end with containerd, nor containers with their shim.
+
+Found by what only ours have: the address of our containerd, and our control group. Left out: the programs themselves,
+which the kernel ends with their supervisor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from host.daemon import end
+from host.kubernetes import layout
+from machine import cgroups, processes
+
+Say = Callable[[str], None]
+
+
+def strays() -> list[int]:
+    """Shims of our containerd, and whatever runs in our control group."""
+    address = str(layout.containerd_socket())
+    shims = [
+        pid
+        for pid in processes.pids()
+        if (words := processes.command(pid)) and "containerd-shim" in words[0] and address in words
+    ]
+    groups = (Path(mount) / layout.cgroup() for mount in cgroups.detect().mounts)
+    inside = {pid for group in groups for pid in members(group)}
+    return [*sorted(inside - set(shims)), *shims]
+
+
+def clear(say: Say, what: str = "which an ended cluster left") -> None:
+    """End them: containers first, so that their shims can tidy up; then the shims."""
+    found = strays()
+    for pid in found:
+        end(pid, 0.0)
+    if found:
+        say(f"kubernetes: ended {len(found)} processes of pods, {what}")
+
+
+def members(group: Path) -> list[int]:
+    """The processes in a control group and below. One of another pid namespace is 0 and not ours to end."""
+    found: set[int] = set()
+    for path in group.rglob("cgroup.procs") if group.is_dir() else ():
+        try:
+            found |= {int(word) for word in path.read_text().split()}
+        except OSError:  # it has just gone
+            continue
+    return sorted(pid for pid in found if pid and processes.start_ticks(pid) is not None)

@@ -1,0 +1,50 @@
+"""The cluster's own mount namespace, and the folders that its programs do not let one choose.
+
+What they mount is seen by nobody else and goes with their last process, so nothing can be left mounted. Mounts that the
+host makes later are seen inside. Left out: which process makes the namespace (`unshare`, host/kubernetes/bringup.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from host.kubernetes import layout
+from machine import commands
+
+KUBELET = "/var/lib/kubelet"
+# kubelet: device plugins' socket; libcni: results; containerd: shims' sockets and runc's state.
+FIXED = (KUBELET, "/var/log/containers", "/var/lib/cni", "/run/containerd")
+
+
+def source(target: str) -> Path:
+    """Our folder that stands in for a fixed one."""
+    base = layout.run() if target.startswith("/run/") else layout.data()
+    return base / target.strip("/").replace("/", "-")
+
+
+def make() -> None:
+    """Inside the namespace: put our folders over the fixed ones. Its mounts are shared among the cluster's own processes."""
+    commands.run(["mount", "--make-rshared", "/"], timeout_seconds=10)
+    for target in FIXED:
+        source(target).mkdir(mode=0o711, parents=True, exist_ok=True)
+        commands.run(["mount", "--bind", str(source(target)), target], timeout_seconds=10)
+
+
+def prepare() -> None:
+    """On the host: the empty folders that are mounted over."""
+    for target in FIXED:
+        Path(target).mkdir(parents=True, exist_ok=True)
+
+
+def absent() -> list[str]:
+    """Those that this machine does not have."""
+    return [target for target in FIXED if not Path(target).exists()]
+
+
+def remove(absent_before: list[str]) -> None:
+    """Take the empty folders away again; one that somebody filled meanwhile is theirs."""
+    for target in absent_before:
+        try:
+            Path(target).rmdir()
+        except OSError:
+            continue

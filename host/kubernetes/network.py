@@ -1,0 +1,105 @@
+"""The cluster's network: one bridge with the node's address and the pods', the route of the services, and a fence.
+
+The fence is three chains of our own. Pods talk to each other and to this machine; nothing from outside reaches them, a
+service or the node's address, and nothing of theirs leaves. What comes in is dropped before kube-proxy sees it, whose own
+chain comes before ours in FORWARD and takes whatever was led to a pod. The route exists before the API server: an address
+of a service that nobody has programmed yet would otherwise leave the machine by the default route. Left out: IPv6, and
+network policies, which the bridge plugin does not enforce.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from host.kubernetes import layout
+from machine import commands
+
+FORWARD, INPUT, BEFORE = "VMLAB-K8S", "VMLAB-K8S-IN", "VMLAB-K8S-PRE"
+
+
+def up() -> None:
+    """Bridge, addresses, route, fence, and the plugins' configuration. Doing it again changes nothing."""
+    if not exists():
+        commands.run(["ip", "link", "add", layout.BRIDGE, "type", "bridge"], timeout_seconds=10)
+    _ip("link", "set", layout.BRIDGE, "up")
+    _ip("address", "replace", f"{layout.NODE_ADDRESS}/32", "dev", layout.BRIDGE)
+    _ip("address", "replace", f"{layout.PODS_GATEWAY}/17", "dev", layout.BRIDGE)
+    _ip("route", "replace", layout.SERVICES, "dev", layout.BRIDGE, "src", layout.NODE_ADDRESS)
+    _fence()
+    _configure()
+
+
+def down() -> None:
+    """The bridge goes, and with it addresses and routes. The fence goes with the other rules (host/kubernetes/rules.py)."""
+    if exists():
+        _ip("link", "delete", layout.BRIDGE)
+
+
+def exists() -> bool:
+    """Whether the bridge is there."""
+    return any(
+        line.split(":")[0].strip() == layout.BRIDGE for line in Path("/proc/net/dev").read_text().splitlines()
+    )
+
+
+def _fence() -> None:
+    lines = [
+        "*filter",
+        f":{FORWARD} - [0:0]",
+        f":{INPUT} - [0:0]",
+        f"-A {FORWARD} -i {layout.BRIDGE} -o {layout.BRIDGE} -j ACCEPT",
+        f"-A {FORWARD} -i {layout.BRIDGE} -j REJECT",
+        f"-A {FORWARD} -o {layout.BRIDGE} -j DROP",
+        f"-A {INPUT} -i {layout.BRIDGE} -j RETURN",
+        f"-A {INPUT} -i lo -j RETURN",
+        f"-A {INPUT} -j DROP",
+        "COMMIT",
+        "*mangle",  # the first table of ours that a packet meets while it still has the address of a service
+        f":{BEFORE} - [0:0]",
+        f"-A {BEFORE} -i {layout.BRIDGE} -j RETURN",
+        f"-A {BEFORE} -i lo -j RETURN",
+        f"-A {BEFORE} -j DROP",
+        "COMMIT",
+    ]
+    commands.run(
+        ["iptables-restore", "--noflush", "--wait=5"], timeout_seconds=20, input_text="\n".join(lines) + "\n"
+    )
+    _jump("filter", "FORWARD", "-j", FORWARD)
+    _jump("filter", "INPUT", "-d", f"{layout.NODE_ADDRESS}/32", "-j", INPUT)
+    for addresses in (layout.SERVICES, layout.PODS, f"{layout.NODE_ADDRESS}/32"):
+        _jump("mangle", "PREROUTING", "-d", addresses, "-j", BEFORE)
+
+
+def _jump(table: str, chain: str, *rule: str) -> None:
+    """First in its chain: Docker's own rules, and a policy of DROP, come after."""
+    command = ["iptables", "-w", "5", "-t", table]
+    saved = commands.run([*command, "-S", chain], timeout_seconds=20)
+    if " ".join(["-A", chain, *rule]) not in saved.splitlines():
+        commands.run([*command, "-I", chain, "1", *rule], timeout_seconds=20)
+
+
+def _configure() -> None:
+    folder = layout.configuration("cni")
+    folder.mkdir(parents=True, exist_ok=True)
+    addresses = {
+        "type": "host-local",
+        "ranges": [[{"subnet": layout.PODS, "gateway": layout.PODS_GATEWAY}]],
+        "routes": [{"dst": "0.0.0.0/0", "gw": layout.PODS_GATEWAY}],
+        "dataDir": str(layout.data() / "addresses"),
+    }
+    bridge = {
+        "type": "bridge",
+        "bridge": layout.BRIDGE,
+        "isGateway": False,  # the plugin allows the bridge no second address; this one has them both already
+        "hairpinMode": True,  # a pod that reaches itself through its service
+        "ipMasq": False,
+        "ipam": addresses,
+    }
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    content = {"cniVersion": "1.0.0", "name": "vmlab", "plugins": [bridge, portmap]}
+    (folder / "10-vmlab.conflist").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _ip(*words: str) -> None:
+    commands.run(["ip", *words], timeout_seconds=10)

@@ -1,0 +1,37 @@
+"""metrics-server: on the host, behind a service with an endpoint of its own (host/kubernetes/objects.py).
+
+It asks the kubelet every 10 s; its request must time out before the next one. Left out: a second copy.
+"""
+
+from __future__ import annotations
+
+from host.kubernetes import layout, pki, probes
+
+NAME = "metrics-server"
+AFTER = ("kube-apiserver", "kubelet")
+PORT = 4443
+
+
+def configure() -> None:
+    """Nothing but keys and a kubeconfig."""
+
+
+def command() -> list[str]:
+    kubeconfig = layout.kubeconfig(NAME)
+    certificate, key = pki.pair("metrics-serving")
+    return [
+        layout.program(NAME),
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        f"--bind-address={layout.NODE_ADDRESS}",
+        f"--secure-port={PORT}",
+        f"--tls-cert-file={certificate}",
+        f"--tls-private-key-file={key}",
+        "--kubelet-request-timeout=5s",
+        "--metric-resolution=10s",
+    ]
+
+
+def ready() -> bool:
+    return probes.answers(f"https://{layout.NODE_ADDRESS}:{PORT}/livez")

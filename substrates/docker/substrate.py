@@ -1,0 +1,275 @@
+"""The service as a Docker container: own namespaces and cgroup on the host's kernel.
+
+Copies are made from the stack's own container as Docker describes it, with another name, port and nonce, and a fresh
+anonymous volume. A boot is what `docker run -d` does: create, then start. Left out: Swarm, remote daemons.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from clients.http_probe import first_answer
+from machine import cgroups, processes
+from machine.errors import NeverAnswered, Unavailable, VmlabError
+from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, service_stamps
+from substrates.inputs import artifact as artifacts
+
+KIND = "docker"
+LABEL = "vmlab.stack"
+COPIES = ("boot/",)  # how the label's value begins: boot/<copy>, or <project>/<stack>
+OURS = ("vmlab/", *COPIES)
+IMAGES = "127.0.0.1:5000/vmlab/"  # where host/artifact pushes
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the API's create call is given for a copy; `port` is inside the container."""
+
+    config: dict[str, Any]
+    port: str  # "8080/tcp"
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A container."""
+
+    id: str
+    name: str
+    port: int
+
+
+# -- fresh copies, as `contract` has them
+
+
+def definition(instance: dict[str, Any]) -> Definition:
+    """The stack's own container, as a create call."""
+    found = _inspect(instance["id"])
+    host, config = dict(found["HostConfig"]), found["Config"]
+    port = next(iter(host["PortBindings"]))
+    host["RestartPolicy"] = {"Name": "no"}
+    host["Mounts"] = [
+        m if m["Type"] != "volume" else {"Type": "volume", "Target": m["Target"]} for m in host["Mounts"]
+    ]
+    networks: dict[str, Any] = {name: {} for name in found["NetworkSettings"]["Networks"]}
+    kept = (
+        "Image",
+        "Cmd",
+        "Entrypoint",
+        "Env",
+        "User",
+        "ExposedPorts",
+        "WorkingDir",
+        "StopSignal",
+        "StopTimeout",
+    )
+    create = {key: config.get(key) for key in kept if config.get(key) is not None}
+    return Definition({**create, "HostConfig": host, "NetworkingConfig": {"EndpointsConfig": networks}}, port)
+
+
+def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
+    """Create and start a copy; `sandboxed` is when the start call has returned.
+
+    Asked before that, docker-proxy connects to an address nobody has yet, and the kernel's next ARP request comes a second
+    later: the answer was seen 735 ms late. After it, the service is still 5 to 30 ms from listening.
+    """
+    api = _api()
+    config = _config_of(definition, slot, request)
+    _remove(slot.name)
+    stamps = {"requested": time.monotonic_ns()}
+    made = api.create_container_from_config(config, name=slot.name)  # type: ignore[no-untyped-call]
+    stamps["accepted"] = time.monotonic_ns()
+    handle = Handle(made["Id"], slot.name, slot.port)
+    error = _start(handle)
+    stamps["sandboxed"] = time.monotonic_ns()
+    deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
+    answer = first_answer(f"http://127.0.0.1:{slot.port}{request.path}", deadline, request.expected)
+    log = _log(handle.id)
+    stamps |= service_stamps(log)
+    if answer is None:
+        destroy(handle)
+        raise NeverAnswered(
+            slot.name, max(stamps, key=MILESTONES.index), request.seconds, [*log.splitlines(), *error]
+        )
+    return Boot(handle, {**stamps, "answered": answer.at_ns})
+
+
+def footprint(copy: Handle) -> Footprint:
+    """Of the container's processes and of the helpers that live for it: its shim and its port proxies."""
+    found = _inspect(copy.id, size=True)
+    main = found["State"]["Pid"]
+    pids = [*processes.tree(main), *_helpers(main, copy.port)]
+    volumes = [Path(m["Source"]) for m in found["Mounts"] if m["Type"] == "volume"]
+    written = sum(f.lstat().st_blocks * 512 for volume in volumes for f in volume.rglob("*"))
+    return Footprint(
+        pss_bytes=sum(map(processes.pss_bytes, pids)),
+        cgroup_bytes=cgroups.memory_bytes(main),
+        cpu_seconds=sum(map(processes.cpu_seconds, pids)),
+        disk_instance_bytes=(found.get("SizeRw") or 0) + written,
+    )
+
+
+def limits(instance: dict[str, Any]) -> dict[str, float | int | bool]:
+    """What the running container's cgroup holds it to, as Docker reads it back."""
+    host = _inspect(instance["id"])["HostConfig"]
+    cpus = (
+        host["NanoCpus"] / 1e9
+        if host["NanoCpus"]
+        else (host["CpuQuota"] or 0) / (host["CpuPeriod"] or 100000)
+    )
+    return {"cpus": cpus, "memory_bytes": host["Memory"], "enforced": bool(cpus and host["Memory"])}
+
+
+def artifact(instance: dict[str, Any]) -> str:
+    """The digest of the artifact whose image the running container has."""
+    image = _inspect(instance["id"])["Image"]
+    built = artifacts.everything()
+    return next((a.digest for a in built if a.variants["slim"].get("image_id") == image), "")
+
+
+def image_bytes(instance: dict[str, Any]) -> int:
+    """The image as Docker keeps it, unpacked."""
+    image = _inspect(instance["id"])["Image"]
+    found: dict[str, Any] = _api().inspect_image(image)  # type: ignore[no-untyped-call]
+    return int(found["Size"])
+
+
+def destroy(copy: Handle) -> None:
+    """Remove a copy with its anonymous volume; done when Docker says it is gone."""
+    _remove(copy.id)
+
+
+def remove_copies() -> None:
+    """Remove the copies of a run that was interrupted; the stack's network cannot go while they are in it."""
+    _remove_all(_labelled(COPIES))
+
+
+def everything_labelled() -> list[str]:
+    """Containers, networks, volumes and images with the lab's label, and images of its artifacts that nobody uses."""
+    return [f"{kind} {name}" for kind, name, _ in [*_labelled(OURS), *_pulled()]]
+
+
+def remove_labelled() -> None:
+    """Remove them, containers first, because the others are in use by them."""
+    _remove_all(_labelled(OURS))
+    _remove_all(_pulled())
+
+
+def _remove_all(things: Iterable[tuple[str, str, Callable[[], object]]]) -> None:
+    failed = []
+    for kind, name, remove in things:
+        try:
+            remove()
+        except docker.errors.NotFound:
+            continue
+        except docker.errors.APIError as error:
+            failed.append(f"{kind} {name}: {error.explanation}")
+    if failed:
+        raise VmlabError("Docker cannot remove " + "; ".join(failed))
+
+
+# -- Docker
+
+
+def _start(handle: Handle) -> list[str]:
+    """Start the container; what Docker said if it would not."""
+    try:
+        _api().start(handle.id)
+    except docker.errors.APIError as error:
+        return [f"docker: {error.explanation}"]
+    return []
+
+
+_clients: dict[str, docker.APIClient] = {}
+
+
+def _api() -> docker.APIClient:
+    if "default" not in _clients:
+        try:
+            _clients["default"] = docker.APIClient(version="auto")
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise Unavailable(f"cannot reach Docker ({error})", "vmlab host up docker") from None
+    return _clients["default"]
+
+
+def _inspect(container: str, *, size: bool = False) -> dict[str, Any]:
+    api = _api()
+    try:
+        url = f"{api.base_url}/v{api.api_version}/containers/{container}/json"
+        answer = api.get(url, params={"size": "true"} if size else {}, timeout=30)
+        answer.raise_for_status()
+    except requests.exceptions.RequestException as error:
+        raise VmlabError(f"Docker has no container {container} ({error}); vmlab up docker") from None
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _config_of(definition: Definition, slot: Slot, request: Request) -> dict[str, Any]:
+    host = dict(definition.config["HostConfig"])
+    host["PortBindings"] = {definition.port: [{"HostIp": "127.0.0.1", "HostPort": str(slot.port)}]}
+    environment = [*definition.config.get("Env", []), f"NONCE={request.nonce}"]
+    labels = {LABEL: f"boot/{slot.name}"}
+    return {**definition.config, "Env": environment, "HostConfig": host, "Labels": labels}
+
+
+def _log(container: str) -> str:
+    raw: bytes = _api().logs(container, stdout=True, stderr=True, tail=40)
+    return raw.decode(errors="replace")
+
+
+def _remove(container: str) -> None:
+    try:
+        _api().remove_container(container, v=True, force=True)
+    except docker.errors.NotFound:
+        pass
+    except docker.errors.APIError as error:
+        raise VmlabError(f"Docker cannot remove {container}: {error.explanation}") from None
+
+
+def _labelled(owners: tuple[str, ...]) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """What is ours, in the order in which it can be removed, and how.
+
+    The docker provider labels other programs' things as well; ours are those of the project and the copies."""
+    api, labelled = _api(), {"label": LABEL}
+
+    def ours(found: dict[str, Any]) -> bool:
+        return str((found.get("Labels") or {}).get(LABEL)).startswith(owners)
+
+    for found in filter(ours, api.containers(all=True, filters=labelled)):
+        name = found["Names"][0].lstrip("/")
+        yield "container", name, partial(api.remove_container, found["Id"], v=True, force=True)
+    for found in filter(ours, api.networks(filters=labelled)):
+        yield "network", found["Name"], partial(api.remove_network, found["Id"])
+    for found in filter(ours, api.volumes(filters=labelled)["Volumes"] or []):
+        yield "volume", found["Name"], partial(api.remove_volume, found["Name"], force=True)
+    for found in filter(ours, api.images(filters=labelled)):
+        yield "image", _image_name(found), partial(api.remove_image, found["Id"], force=True)
+
+
+def _pulled() -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Images of the lab's artifacts that no container is made of: a ladder that was killed leaves them. They have no label,
+    because their bytes are everybody's; their name is our registry's."""
+    api = _api()
+    for found in api.images():
+        name = _image_name(found)
+        if name.startswith(IMAGES) and not api.containers(all=True, filters={"ancestor": found["Id"]}):
+            yield "image", name, partial(api.remove_image, found["Id"])
+
+
+def _image_name(found: dict[str, Any]) -> str:
+    return str((found["RepoTags"] or found["RepoDigests"] or [found["Id"]])[0])
+
+
+def _helpers(main: int, port: int) -> list[int]:
+    """The shim (the parent of the container's first process) and the proxies of its published port."""
+    shim = processes.parent(main)
+    proxies = processes.by_command("docker-proxy", "-host-port", str(port))
+    return [*([shim] if shim > 1 else []), *proxies]

@@ -1,0 +1,1 @@
+"""What an instance is given: the artifact, a secret, a folder for its data."""

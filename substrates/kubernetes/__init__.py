@@ -1,0 +1,1 @@
+"""The service as a Kubernetes Deployment: the substrate, its copies, watches, and the node below."""

@@ -1,0 +1,47 @@
+"""What kind of cluster it is: said in a stack's conditions, because it is not equal between substrates.
+
+Left out: whether a network policy holds on another's cluster, which only a packet can tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clients.kubernetes.access import Choice
+from clients.kubernetes.api import Api, ApiError
+
+METRICS = "/apis/metrics.k8s.io/v1beta1"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """In words."""
+
+    said: str
+    autoscaler: str
+    network_policy: str
+
+
+def look(choice: Choice) -> Cluster:
+    """Ask the API server; Unavailable or Refused when it does not answer."""
+    api = Api(choice)
+    try:
+        version = api.get("/version")["gitVersion"]
+        return Cluster(
+            said=f"the lab's own, {version}" if choice.ours else str(version),
+            autoscaler="on" if has_metrics(api) else "off: the cluster has no metrics API (metrics.k8s.io)",
+            network_policy="declared; not enforced: the bridge plugin knows none"
+            if choice.ours
+            else "declared; whether it is enforced depends on the cluster's network plugin",
+        )
+    finally:
+        api.close()
+
+
+def has_metrics(api: Api) -> bool:
+    """Whether the cluster has the API that the autoscaler reads; one that is just away counts as there."""
+    try:
+        api.get(METRICS)
+    except ApiError as error:
+        return error.status != 404
+    return True

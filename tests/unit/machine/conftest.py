@@ -1,0 +1,5 @@
+"""A recorded /proc, as the tests of the host have it."""
+
+from tests.unit.host.conftest import proc
+
+__all__ = ["proc"]
