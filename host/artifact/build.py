@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,13 @@ from host.artifact import apt, image, null, rootfs
 from host.artifact import index as indexes
 from host.artifact.definition import Definition, read
 from host.artifact.index import REGISTRY, Index
+from host.reporting import Say, timed
 from machine import places
 from machine.errors import InvalidInput, VmlabError
 
 OURS = Path(__file__).resolve().parents[2] / "service" / "service.toml"
 KEPT = 3
 _UNFINISHED = ".building-"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -153,13 +153,13 @@ def _forget_old(base: Path, name: str, say: Say) -> None:
 def _make(plan: _Plan, fresh: Path, say: Say) -> Index:
     """The trees first, so that a wrong command is known before the slow one is made."""
     definition = plan.definition
-    with _timed(f"artifact: {definition.name}: slim", say):
+    with timed(f"artifact: {definition.name}: slim", say):
         rootfs.build_slim(definition, fresh / "slim", plan.status)
     indexes.check_command(definition, fresh / "slim")
     null.build(fresh / "null")
-    with _timed(f"artifact: {definition.name}: full", say):
+    with timed(f"artifact: {definition.name}: full", say):
         installed = rootfs.build_full(definition, fresh / "full", list(plan.packages["slim"]))
-    with _timed(f"artifact: {definition.name}: packed", say):
+    with timed(f"artifact: {definition.name}: packed", say):
         index = indexes.describe(definition, fresh, {**plan.packages, "full": installed})
         indexes.add_images(definition, index)
         shutil.rmtree(fresh / "full")
@@ -209,10 +209,3 @@ def _alone(base: Path) -> Iterator[None]:
                     raise VmlabError(f"{base / '.lock'}: held by another build") from None
                 time.sleep(0.05)
         yield
-
-
-@contextmanager
-def _timed(what: str, say: Say) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    say(f"{what} ({time.monotonic() - started:.1f} s)")

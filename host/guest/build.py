@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from host.artifact import build as artifacts
 from host.guest import disk, kernel
+from host.reporting import Say, timed
 from machine import commands
 from machine.errors import VmlabError
 from substrates.inputs.artifact import load
@@ -36,7 +34,6 @@ _FLAGS = [
     "-Werror",
     "-Wno-format-truncation",
 ]
-Say = Callable[[str], None]
 
 
 def build(say: Say, artifact: dict[str, Any] | None = None) -> None:
@@ -58,7 +55,7 @@ def disks(say: Say, artifact: dict[str, Any]) -> None:
     """The disks of one artifact, and the empty one. What is of builds that are gone goes."""
     base = guest.folder() / "disks"
     _forget(base)
-    with _timed(f"guest: the disks of {artifact['name']}", say):
+    with timed(f"guest: the disks of {artifact['name']}", say, above_seconds=0.5):
         disk.build(artifact, base / Path(artifact["root"]).parent.name)
         if not (base / "empty.raw").exists():
             disk.empty(base / "empty.raw")
@@ -89,7 +86,7 @@ def _kernel(name: str, say: Say) -> dict[str, str]:
     key = hashlib.sha256(f"{package}{recipe()}".encode()).hexdigest()[:16]
     folder = base / f"{name}-{key}"
     if not (folder / "kernel.json").exists():
-        with _timed(f"guest: {package[0]} {package[1]}", say):
+        with timed(f"guest: {package[0]} {package[1]}", say, above_seconds=0.5):
             _make(source, package, folder)
         for old in base.glob(f"{name}-*"):
             if old != folder:
@@ -148,11 +145,3 @@ def _write(index: dict[str, Any]) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(index, indent=2) + "\n")
     fresh.rename(path)
-
-
-@contextmanager
-def _timed(what: str, say: Say) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    if (seconds := time.monotonic() - started) > 0.5:
-        say(f"{what} ({seconds:.1f} s)")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from host import packages, record, systemd
 from host.daemon import Daemon, end
 from host.docker import api, leftovers, traces
 from host.packages import Package
-from host.parts.status import Status
+from host.reporting import Say, Status
 from machine import cgroups, commands
 from machine.errors import Unavailable, VmlabError
 
@@ -44,7 +43,6 @@ OPTIONS = {
 CONFIGURATION = Path("/etc/docker/daemon.json")
 
 _daemon = Daemon("dockerd")
-Say = Callable[[str], None]
 
 
 def needs() -> None:
@@ -61,6 +59,10 @@ def needs() -> None:
         raise Unavailable(
             f"dockerd (pid {living}) runs but does not answer at {socket}", f"look at it: kill -USR1 {living}"
         )
+
+
+def downloads() -> list[str]:
+    return []
 
 
 def status() -> Status:
