@@ -17,7 +17,7 @@ from host.daemon import Daemon, end
 from host.docker import api, leftovers, traces
 from host.packages import Package
 from host.reporting import Say, Status
-from machine import cgroups, commands
+from machine import addresses, cgroups, commands
 from machine.errors import Unavailable, VmlabError
 
 NAME = "docker"
@@ -37,8 +37,8 @@ OPTIONS = {
     "pidfile": "--pidfile=/var/run/docker.pid",
     "exec-root": "--exec-root=/var/run/docker",
     "data-root": "--data-root=/var/lib/docker",
-    "bip": "--bip=198.18.0.1/28",
-    "default-address-pools": "--default-address-pool=base=198.18.0.0/24,size=28",
+    "bip": f"--bip={addresses.DOCKER_BRIDGE}",
+    "default-address-pools": f"--default-address-pool=base={addresses.DOCKER},size={addresses.DOCKER_POOL_BITS}",
 }
 CONFIGURATION = Path("/etc/docker/daemon.json")
 
