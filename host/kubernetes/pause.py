@@ -12,8 +12,7 @@ from pathlib import Path
 from host.artifact import archive, image, manifest
 from host.artifact.definition import Definition
 from host.artifact.tree import normalise
-from host.kubernetes import layout
-from machine import commands, places
+from machine import addresses, commands, places
 
 SOURCE = Path(__file__).with_name("pause.c")
 DEFINITION = Definition(SOURCE, "pause", packages=[], command=["{root}/pause"], port=0)
@@ -31,8 +30,8 @@ def make() -> None:
     normalise(tree, setuid=False)
     archive.pack(tree, manifest.rows(tree), tar)
     made = image.describe(DEFINITION, tar)
-    image.push(made, layout.REGISTRY)
-    _note().write_text(json.dumps({"image": f"{layout.REGISTRY}/{made.name}"}) + "\n")
+    image.push(made, addresses.REGISTRY)
+    _note().write_text(json.dumps({"image": f"{addresses.REGISTRY}/{made.name}"}) + "\n")
 
 
 def name() -> str:

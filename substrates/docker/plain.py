@@ -6,10 +6,10 @@ that substrate's. Left out: everything that has to be kept.
 
 from __future__ import annotations
 
-import docker
 import docker.errors
 import requests.exceptions
 
+from clients.docker import shared
 from machine.errors import Unavailable
 from substrates.docker.substrate import Definition
 from substrates.inputs.artifact import Artifact
@@ -44,8 +44,8 @@ def definition(
 def fetch_image(artifact: Artifact, variant: str) -> str:
     """See that Docker has the image; what was pulled for it and is to be forgotten, "" if it was there already."""
     of_variant = artifact.variants["null" if variant == "null" else "slim"]
+    api = shared()
     try:
-        api = docker.APIClient(version="auto")
         try:
             api.inspect_image(of_variant["image_id"])  # type: ignore[no-untyped-call]
             return ""
@@ -63,8 +63,8 @@ def fetch_image(artifact: Artifact, variant: str) -> str:
 def forget_image(image: str) -> None:
     """Remove an image that was pulled; one that is in use by now stays."""
     try:
-        docker.APIClient(version="auto").remove_image(image)
-    except (docker.errors.DockerException, requests.exceptions.RequestException):
+        shared().remove_image(image)
+    except (Unavailable, docker.errors.DockerException, requests.exceptions.RequestException):
         pass
 
 
