@@ -25,6 +25,8 @@ from clients.kubernetes.access import Choice, chosen
 from clients.kubernetes.api import Api
 from machine import processes
 from machine.errors import NeverAnswered, Unavailable, VmlabError
+from substrates.boundaries.program import environment as probe_environment
+from substrates.boundaries.program import instead_of
 from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, service_stamps
 from substrates.inputs import artifact as artifacts
 from substrates.inputs import folder
@@ -358,3 +360,20 @@ def _until_gone(api: Api, path: str) -> None:
                 f"{path} does not go within {GONE_SECONDS:g} s; kubectl get -o yaml shows its finalizers"
             )
         time.sleep(0.02)
+
+
+# -- the probe of `boundaries`
+
+
+def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
+    """The same pod with the probe in the service's place. It listens only when it has looked; kubelet's probes that would end
+    it meanwhile are left out."""
+    template = deepcopy(definition.template)
+    container = template["spec"]["containers"][0]
+    command = instead_of([*(container.get("command") or []), *(container.get("args") or [])])
+    container["command"], container["args"] = command[:1], command[1:]
+    given = [{"name": name, "value": value} for name, value in probe_environment(settings).items()]
+    container["env"] = [*(container.get("env") or []), *given]
+    for name in ("livenessProbe", "startupProbe"):
+        container.pop(name, None)
+    return replace(definition, template=template)
