@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from engine import process
+from engine import children
 from engine.providers.kubernetes.kubeconfig import Access
 from engine.providers.kubernetes.refusal import Plain, RefusalError
 
@@ -95,7 +95,7 @@ def _asked(access: Access) -> Plain:
     environment |= {row["name"]: row["value"] for row in plugin.get("env") or []}
     program = str(access.directory / command) if "/" in command else command
     try:
-        child = process.start(
+        child = children.start(
             [program, *(plugin.get("args") or [])],
             environment=environment,
             directory=access.directory,
@@ -106,7 +106,7 @@ def _asked(access: Access) -> Plain:
     try:
         out, err = child.communicate(timeout=PLUGIN_SECONDS)
     except subprocess.TimeoutExpired:
-        process.stop(child)
+        children.stop(child)
         child.communicate()
         raise _broken(access, f"it did not end within {PLUGIN_SECONDS:g} s") from None
     if child.returncode != 0:
