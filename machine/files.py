@@ -1,6 +1,7 @@
 """Replacing a file whole: a reader sees the old content or the new one, never a part of either.
 
-Out of scope: the engine's state, which is also fsynced with its directory and keeps its predecessor (`engine/state/files.py`).
+Out of scope: the engine's state, which is also synced with its directory and keeps its predecessor
+(`engine/state/durable_files.py`).
 """
 
 from __future__ import annotations
