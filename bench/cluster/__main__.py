@@ -76,7 +76,8 @@ def _host(verb: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.cluster", description="Cold start of the built-in Kubernetes and of a stack in it."
+        prog="python -m bench.cluster",
+        description="Cold start of the built-in Kubernetes and of a stack in it.",
     )
     parser.add_argument("--times", type=int, default=5, help="number of measurements")
     parser.add_argument("--json", metavar="FILE", default="", help="write the report to FILE")
