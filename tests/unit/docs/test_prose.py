@@ -29,7 +29,7 @@ CHECKED = (
     "components/secret.py",
     "docs/adr/0005*",
     "docs/adr/0007*",
-    "docs/[acglm]*",
+    ":(glob)docs/[acglm]*.md",
     "examples",
     "pyproject.toml",
     "requirements*.in",
