@@ -63,7 +63,7 @@ class DockerService(pulumi.ComponentResource):
 
 
 def _hardened() -> dict[str, Any]:
-    """Everything of the CIS benchmark that the service can live with (reliability.md 4.1)."""
+    """Everything of the CIS benchmark that the service can live with (docs/engine-rules.md 4.1)."""
     return {
         "user": USER,
         "read_only": True,

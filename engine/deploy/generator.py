@@ -1,6 +1,6 @@
 """The step generator: which step turns a resource's old state into its goal.
 
-One method a question, in the order in which they are asked (reliability.md B1 to B7, C1 to C4): whose is it, is the input
+One method a question, in the order in which they are asked (docs/engine-rules.md B1 to B7, C1 to C4): whose is it, is the input
 good, is it new, what differs, must it be replaced. The doing is in `steps`, the cascade in `replacement`.
 """
 

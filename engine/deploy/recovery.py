@@ -1,4 +1,4 @@
-"""Recovering: creates whose answer was lost, because a provider or the engine was killed (reliability.md 1.6.2, 1.6.3).
+"""Recovering: creates whose answer was lost, because a provider or the engine was killed (docs/engine-rules.md 1.6.2, 1.6.3).
 
 The official engine warns and creates again, which leaks or collides. Here each pending create is looked for under the
 deterministic name its inputs carry: found and ready, it is adopted; found half-made, it is deleted; not found, the

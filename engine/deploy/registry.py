@@ -1,7 +1,7 @@
 """Providers as resources: which provider serves a resource, and how its configuration lives in the state.
 
 A provider is a resource of type `pulumi:providers:<package>`. It is checked, diffed and replaced like any other, by the
-functions here instead of by a provider of its own, and resources refer to it as `<urn>::<id>` (reliability.md D6 to D9).
+functions here instead of by a provider of its own, and resources refer to it as `<urn>::<id>` (docs/engine-rules.md D6 to D9).
 """
 
 from __future__ import annotations

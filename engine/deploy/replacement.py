@@ -1,7 +1,7 @@
 """Replacing: create before delete, or delete before create with everything that hangs on it; and renaming in the state.
 
 Delete-before-replace takes the dependents with it that could not survive: those that would themselves be replaced if
-the changed resource's outputs were unknown, those whose provider it is, those deleted with it (reliability.md C2, C3).
+the changed resource's outputs were unknown, those whose provider it is, those deleted with it (docs/engine-rules.md C2, C3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps: what is done to one resource, with the state written before and after (reliability.md F1, F2, F7, F8).
+"""Steps: what is done to one resource, with the state written before and after (docs/engine-rules.md F1, F2, F7, F8).
 
 Each function returns the resource's new state or raises StepFailed with the provider's own words. In a preview the same
 code runs over a journal that writes nothing, and providers are only asked what they would answer.
@@ -58,7 +58,7 @@ def create(
     kept_for_deletion: Resource | None = None,
 ) -> Resource:
     """Create a resource. `superseded` leaves the state with it; `kept_for_deletion` stays, marked, and is deleted
-    at the end of the run (create before delete, reliability.md C1)."""
+    at the end of the run (create before delete, docs/engine-rules.md C1)."""
     made = dataclasses.replace(new, created=now(), modified=now())
 
     def action() -> None:

