@@ -39,7 +39,7 @@ CHECKED = (
     "vmlab",
 )
 PHRASES = {
-    r"\bleft out\b(?: on purpose)?[:,]": "Out of scope:",
+    r"\b(?-i:Left) out\b(?: on purpose)?[:,]": "Out of scope:",
     r"\bmend(?:s|ed|ing)?\b": "fix, repair",
     r"\bdeaf\b": "ignores SIGTERM",
     r"\b(?:some|no)body(?:'s)?\b": "another process, another user, no process",
