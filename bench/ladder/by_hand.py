@@ -13,10 +13,10 @@ from pathlib import Path
 
 from clients.http_probe import first_answer
 from machine import ports
+from machine.addresses import USER
 from machine.commands import launch
 from substrates import namespaces
 from substrates.rungs import cgroups
-from substrates.rungs.launch import USER
 
 SOURCE = Path(__file__).with_name("by_hand.c")
 NAME = "vmlab-boot-by-hand"

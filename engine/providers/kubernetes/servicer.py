@@ -17,6 +17,7 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from clients.kubernetes.errors import ClientError, NoAnswer
 from engine import urn as urns
 from engine.providers.kubernetes import (
     checking,
@@ -29,7 +30,7 @@ from engine.providers.kubernetes import (
     tokens,
 )
 from engine.providers.kubernetes.operations import Made, Wanted
-from engine.providers.kubernetes.refusal import RefusalError, SilenceError
+from engine.providers.kubernetes.refusal import RefusalError, code_of
 from engine.providers.kubernetes.site import Site
 from engine.providers.status import init_failed, refuse
 from engine.values import Properties
@@ -226,14 +227,14 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         """With `deleteUnreachable` what cannot be reached counts as gone."""
         try:
             return work()
-        except SilenceError as error:
+        except NoAnswer as error:
             if error.sent:
                 raise
             if not self._site.settings.delete_unreachable:
                 hint = (
                     "if the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
                 )
-                raise SilenceError(f"{error}; {hint}", sent=False) from None
+                raise NoAnswer(f"{error}; {hint}", sent=False) from None
             return None
 
     def _guarded(
@@ -245,6 +246,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return work()
         except RefusalError as error:
             refusal = error
+        except ClientError as error:
+            refusal = RefusalError(code_of(error), str(error))
         except Exception as error:  # noqa: BLE001 - an error that is let through reaches the user as a bare traceback
             refusal = RefusalError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
         return refuse(context, refusal.code, self._masks.masked(str(refusal)))
