@@ -12,8 +12,8 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
+from clients.kubernetes import places
 from clients.registry import LAYER, Registry, digest_of
-from machine import places
 from machine.commands import run
 from machine.errors import VmlabError
 
@@ -48,8 +48,7 @@ def twin_of(reference: str) -> Twin | None:
 
 def forget(twin: Twin) -> None:
     """Remove the twin from the node, with its layer; done when it is gone."""
-    socket = places.run() / "cluster" / "containerd.sock"
-    ctr = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images"]
+    ctr = ["ctr", "--address", str(places.containerd_socket()), "--namespace", "k8s.io", "images"]
     kept = run([*ctr, "list", "--quiet"]).split()
     if ours := [name for name in (twin.reference, twin.id) if name in kept]:
         run([*ctr, "remove", "--sync", *ours])

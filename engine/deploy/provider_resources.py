@@ -1,7 +1,7 @@
 """Providers as resources: which provider serves a resource, and how its configuration lives in the state.
 
 A provider is a resource of type `pulumi:providers:<package>`. It is checked, diffed and replaced like any other, by the
-functions here instead of by a provider of its own, and resources refer to it as `<urn>::<id>` (reliability.md D6 to D9).
+functions here instead of by a provider of its own, and resources refer to it as `<urn>::<id>` (docs/engine-rules.md D6 to D9).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def configuration(inputs: Properties) -> Properties:
     return {key: value for key, value in inputs.items() if key not in INTERNAL}
 
 
-class Registry:
+class ProviderResources:
     """The configured providers of one run."""
 
     def __init__(self, loader: Loader, config: dict[str, str], secret_keys: Collection[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 Temporary file in the same directory, fsync, previous content linked to `.bak`, rename, fsync of the
 directory. The official engine does the same without any fsync, and after a power loss can be left with an
-empty file (reliability.md 1.4, 1.6.1). States hold more than passwords: files are 0600, directories 0700.
+empty file (docs/engine-rules.md 1.4, 1.6.1). States hold more than passwords: files are 0600, directories 0700.
 """
 
 from __future__ import annotations
