@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clients.http_probe import PAUSE_SECONDS, Answer, ask
+from clients.http_probe import first_answer
 from clients.kubernetes.api import Api
 from clients.kubernetes.choice import Choice, chosen, connect
 from machine import processes
@@ -131,7 +131,8 @@ def _booted(definition: Definition, copy: Handle, slot: Slot, request: Request) 
         deadline = stamps["requested"] + int(request.seconds * 1e9)
         ready = watch.until("ready", deadline)
         near = CONNECT_SECONDS if definition.choice.ours else FAR_SECONDS
-        answer = _first_answer(f"{url}{request.path}", deadline, request.expected, near) if ready else None
+        asked = f"{url}{request.path}"
+        answer = first_answer(asked, deadline, request.expected, connect_seconds=near) if ready else None
         watch.until("started", time.monotonic_ns() + int(5e8) if answer else 0)  # the event may come behind
         seen, said, trouble = dict(watch.stamps_ns), list(watch.said), watch.trouble
     stamps |= _sandboxed(seen)
@@ -266,17 +267,6 @@ def _refuses(url: str) -> bool:
     except OSError:
         return False
     return False
-
-
-def _first_answer(url: str, deadline_ns: int, nonce: str, connect_seconds: float) -> Answer | None:
-    """As `probe.first_answer`, with little patience for a connection."""
-    wanted = nonce.encode()
-    while time.monotonic_ns() < deadline_ns:
-        answer = ask(url, min(2.0, max(0.001, (deadline_ns - time.monotonic_ns()) / 1e9)), connect_seconds)
-        if answer is not None and answer.status == 200 and wanted in answer.body:
-            return answer
-        time.sleep(PAUSE_SECONDS)
-    return None
 
 
 def _sandboxed(seen: dict[str, int]) -> dict[str, int]:
