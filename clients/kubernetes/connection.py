@@ -88,13 +88,13 @@ class Connection:
         lasting: bool,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "vmlab"}
-        headers |= self._credentials.headers()
+        ours, certificate = self._credentials.current()
         try:
-            return self._connections().urlopen(
+            return self._connections(certificate).urlopen(
                 method,
                 self._prefix + path + (f"?{urlencode(query)}" if query else ""),
                 body=None if body is None else json.dumps(body).encode(),
-                headers=headers,
+                headers={**headers, **ours},
                 retries=False,
                 redirect=False,
                 timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
@@ -103,8 +103,7 @@ class Connection:
         except (exceptions.HTTPError, OSError) as error:
             raise self.no_answer(_words(error), sent=not isinstance(error, _NOT_SENT)) from None
 
-    def _connections(self) -> Pool:
-        certificate = self._credentials.certificate()
+    def _connections(self, certificate: str) -> Pool:
         with self._lock:
             if self._pool is not None and certificate != self._certificate:
                 self._pool.close()  # those in use end with their request
