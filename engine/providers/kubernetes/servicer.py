@@ -231,9 +231,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             if error.sent:
                 raise
             if not self._site.settings.delete_unreachable:
-                hint = (
-                    "if the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
-                )
+                hint = "if the cluster is gone permanently, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
                 raise NoAnswer(f"{error}; {hint}", sent=False) from None
             return None
 
