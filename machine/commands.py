@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from machine.errors import VmlabError
 from machine.waiting import Deadline
@@ -146,14 +147,15 @@ def ended(pid: int) -> int | None:
     return None if child is None else child.poll()
 
 
-def attached(command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> int:
+def attached(
+    command: Sequence[str], *, environment: Mapping[str, str], directory: Path, output: TextIO | None = None
+) -> int:
     """Run a command that writes to our own standard error; its exit code. Ctrl-C reaches it too.
 
-    Not to standard output: its output is progress, and a verb's result must be all that is there. The environment is
-    exactly the one given."""
-    return subprocess.run(
-        command, env=dict(environment), cwd=directory, stdout=sys.stderr.fileno(), check=False
-    ).returncode
+    Not to standard output, unless `output` is that: what it prints is progress, and a verb's result must be all that is
+    there. The environment is exactly the one given."""
+    where = (output or sys.stderr).fileno()
+    return subprocess.run(command, env=dict(environment), cwd=directory, stdout=where, check=False).returncode
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from dataclasses import replace
 from clients.http_probe import PAUSE_SECONDS, Answer, ask
 from clients.kubernetes.api import Api
 from clients.kubernetes.choice import shared
-from machine.errors import NeverAnswered, VmlabError
+from machine.errors import VmlabError
 from machine.waiting import Deadline
-from substrates.contract import MILESTONES, Boot, Request, Slot, service_stamps
+from substrates.contract import Boot, Request, Slot, never_answered, service_stamps
 from substrates.kubernetes.copies import CORE, Definition, Handle, pod_of, service_of
 from substrates.kubernetes.watch import Watch
 
@@ -54,7 +54,7 @@ def booted(definition: Definition, copy: Handle, slot: Slot, request: Request) -
         stamps |= service_stamps(log)
     if answer is None:
         lines = [*events, *([trouble] if trouble else []), *log.splitlines()]
-        raise NeverAnswered(slot.name, max(stamps, key=MILESTONES.index), request.seconds, lines)
+        raise never_answered(slot, request, stamps, lines)
     account = {name: (seen[name] - stamps["requested"]) / 1e9 for name in ACCOUNT if name in seen}
     return Boot(copy, {**stamps, "answered": answer.at_ns}, url=url, checks_seconds=account)
 

@@ -20,7 +20,9 @@ from typing import Any
 from clients.kubernetes.choice import Choice, chosen, shared
 from machine import processes
 from machine.errors import VmlabError
-from substrates.contract import Boot, Footprint, Limits, Request, Slot
+from substrates.boundaries.program import environment as probe_environment
+from substrates.boundaries.program import instead_of
+from substrates.contract import Boot, Footprint, Limits, Request, Slot, destroyed_on_failure
 from substrates.inputs import artifact as artifacts
 from substrates.inputs import folder
 from substrates.kubernetes import labelled, node, reported
@@ -63,13 +65,8 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     destroy(copy)  # what an interrupted run left
     if definition.twin:
         forget(definition.twin)
-    try:
+    with destroyed_on_failure(_destroy_if_possible, copy):
         return booted(definition, copy, slot, request)
-    except BaseException:
-        # Where this fails too, the first error is the cause; what remains is removed by the next boot or by gc.
-        with suppress(VmlabError):
-            destroy(copy)
-        raise
 
 
 def footprint(copy: Handle) -> Footprint:
@@ -146,7 +143,26 @@ def remove_labelled() -> None:
             folder.remove(name)
 
 
+def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
+    """The same pod with the probe in the service's place, without the kubelet's probes that would end it before it listens."""
+    template = deepcopy(definition.template)
+    container = template["spec"]["containers"][0]
+    command = instead_of([*(container.get("command") or []), *(container.get("args") or [])])
+    container["command"], container["args"] = command[:1], command[1:]
+    given = [{"name": name, "value": value} for name, value in probe_environment(settings).items()]
+    container["env"] = [*(container.get("env") or []), *given]
+    for name in ("livenessProbe", "startupProbe"):
+        container.pop(name, None)
+    return replace(definition, template=template)
+
+
 # -- inside
+
+
+def _destroy_if_possible(copy: Handle) -> None:
+    """After a failed boot, whose error is the one to report; what remains is removed by the next boot or by gc."""
+    with suppress(VmlabError):
+        destroy(copy)
 
 
 def _choice(instance: dict[str, Any]) -> Choice:
