@@ -74,8 +74,8 @@ class Connection:
 
     def no_answer(self, why: str, *, sent: bool) -> NoAnswer:
         """The error of a server that does not answer."""
-        said = f"{self.access.said} points at {self.access.server}, which does not answer: {why}"
-        return self._silence(said, sent=sent)
+        source = f"{self.access.source} points at {self.access.server}, which does not answer: {why}"
+        return self._silence(source, sent=sent)
 
     def _once(
         self,
@@ -143,20 +143,20 @@ def _context(access: Access, certificate: str) -> ssl.SSLContext:
         else:
             context.load_default_certs()
     except ssl.SSLError:
-        raise BadKubeconfig(f"{access.said}: its certificate authority cannot be used") from None
+        raise BadKubeconfig(f"{access.source}: its certificate authority cannot be used") from None
     if certificate:
-        _present(context, certificate, access.said)
+        _present(context, certificate, access.source)
     return context
 
 
-def _present(context: ssl.SSLContext, certificate: str, said: str) -> None:
+def _present(context: ssl.SSLContext, certificate: str, source: str) -> None:
     """The ssl module reads files only; this one is in memory and never on a disk."""
     handle = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
     try:
         os.write(handle, certificate.encode())
         context.load_cert_chain(f"/proc/self/fd/{handle}")
     except ssl.SSLError:
-        raise BadKubeconfig(f"{said}: its client certificate and key cannot be used") from None
+        raise BadKubeconfig(f"{source}: its client certificate and key cannot be used") from None
     finally:
         os.close(handle)
 

@@ -77,7 +77,7 @@ def _read(access: Access) -> str:
         return Path(access.token_file).read_text().strip()
     except OSError as error:
         reason = error.strerror
-    raise BadKubeconfig(f"{access.said}: its tokenFile {access.token_file} cannot be read: {reason}")
+    raise BadKubeconfig(f"{access.source}: its tokenFile {access.token_file} cannot be read: {reason}")
 
 
 def _expired(status: Plain) -> bool:
@@ -128,4 +128,4 @@ def _answer(access: Access, printed: str) -> Plain:
 
 def _broken(access: Access, why: str) -> BadPlugin:
     command = (access.plugin or {}).get("command", "")
-    return BadPlugin(f"{access.said}: its credential plugin {command!r} failed: {why}")
+    return BadPlugin(f"{access.source}: its credential plugin {command!r} failed: {why}")

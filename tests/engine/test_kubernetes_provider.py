@@ -206,7 +206,7 @@ def test_what_is_left_out_is_refused_by_name(project: Project, cluster: FakeApi)
             "k8s.core.v1.ConfigMapPatch('x', metadata={'name': 'y'})",
             "import the ConfigMap with the option import_",
         ),
-        ("k8s.core.v1.ConfigMapList('x', items=[])", "lists are left out; declare each ConfigMap"),
+        ("k8s.core.v1.ConfigMapList('x', items=[])", "lists are not supported; declare each ConfigMap"),
         ("k8s.Provider('x', render_yaml_to_directory='y')", "renderYamlToDirectory is not implemented"),
     ):
         project.program(*HEAD, line)

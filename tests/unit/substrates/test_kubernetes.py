@@ -115,7 +115,7 @@ def test_cluster_without_metrics(fake: FakeApi, cluster: Choice) -> None:
     fake.faults = [Fault("GET", kubernetes_cluster.METRICS, status=503)]
     assert kubernetes_cluster.look(cluster).autoscaler == "on"
     assert fake.count("GET", kubernetes_cluster.METRICS) == 2
-    assert kubernetes_cluster.look(cluster).said == "v1.2.3"
+    assert kubernetes_cluster.look(cluster).description == "v1.2.3"
 
 
 def test_refusals_are_the_servers_words(fake: FakeApi, cluster: Choice) -> None:
