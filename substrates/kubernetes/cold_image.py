@@ -2,7 +2,7 @@
 
 The stack's own pods keep their image's layers, so it cannot be made cold by removing it. Its twin has 512 more zero bytes
 behind the end of its tar, which no reader looks at: the same files, and another digest. It is put into the lab's registry
-once, and removed from the node before each cold boot. Only on the lab's own cluster; left out: other registries.
+once, and removed from the node before each cold boot. Only on the lab's own cluster. Out of scope: other registries.
 """
 
 from __future__ import annotations
