@@ -1,4 +1,4 @@
-"""The service behind a change of root: the oldest rung but one. All of it is in `components.namespaces`."""
+"""The service after a change of root: the rungs `mount` and `chroot`. The component itself is in `components.namespaces`."""
 
 from __future__ import annotations
 

@@ -48,10 +48,9 @@ def check() -> None:
     """Refused when the cluster that the user named does not answer. The lab's own is not asked: it may come up yet."""
     if not is_named():
         return
-    from clients.kubernetes.access import chosen
-    from clients.kubernetes.api import Api
+    from clients.kubernetes.choice import chosen, connect
 
-    api = Api(chosen())
+    api = connect(chosen())
     api.get("/version")
     api.close()
 

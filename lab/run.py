@@ -131,7 +131,10 @@ def _facts(outputs: dict[str, Any], subject: measure.Subject) -> dict[str, Any]:
         "url": outputs["url"],
         "instance": instance,
         "artifact": subject.module.artifact(instance),
-        "limits": subject.module.limits(instance),
+        "limits": {
+            **outputs["limits"],
+            **subject.module.limits(instance).as_dict(),
+        },  # declared where nothing limits it
         "declared": {"artifact": outputs["artifact"], "limits": outputs["limits"]},
         "conditions": outputs["conditions"],
     }

@@ -24,9 +24,12 @@ it does not have; the time then counts for the next one.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from machine.errors import NeverAnswered
 from machine.waiting import answer_seconds
 
 MILESTONES = ("requested", "accepted", "sandboxed", "kernel", "init", "service", "listening", "answered")
@@ -70,7 +73,9 @@ class Boot:
     copy: Any
     milestones_ns: dict[str, int] = field(default_factory=dict)
     url: str = ""  # where the copy answers; "" is its slot's port on loopback
-    checks_seconds: dict[str, float] = field(default_factory=dict)  # systemd's own account of the boot, by part
+    checks_seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # systemd's own account of the boot, by part
 
     @property
     def seconds(self) -> float:
@@ -117,6 +122,21 @@ class Footprint:
     cpu_seconds: float
     disk_instance_bytes: int
     guest_bytes: int | None = None  # what a guest's own kernel reports as used
+
+
+@contextmanager
+def destroyed_on_failure(destroy: Callable[[Any], None], copy: Any) -> Iterator[None]:
+    """Remove a copy whose boot fails or is interrupted from here on, then raise the error."""
+    try:
+        yield
+    except BaseException:
+        destroy(copy)
+        raise
+
+
+def never_answered(slot: Slot, request: Request, stamps: dict[str, int], log: list[str]) -> NeverAnswered:
+    """The error of a copy that reached these milestones and printed this."""
+    return NeverAnswered(slot.name, max(stamps, key=MILESTONES.index), request.seconds, log)
 
 
 def service_stamps(log: str) -> dict[str, int]:

@@ -14,7 +14,7 @@ from engine.deploy import steps
 from engine.deploy.deployment import Deployment
 from engine.deploy.differences import compare, force_replace
 from engine.deploy.events import Op
-from engine.deploy.registry import split_reference
+from engine.deploy.provider_resources import split_reference
 from engine.errors import StepFailed
 from engine.providers.client import Difference
 from engine.state.resource import Resource

@@ -16,7 +16,7 @@ from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from engine import urn as urns
-from engine.providers.words import said
+from engine.providers.exception_text import said
 from engine.values import Properties, Secret, Value, contains_secret, contains_unknown
 from engine.values.wire import from_struct, to_struct
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from host import packages, record
-from host.kubernetes import bringup, build, layout
+from host.kubernetes import bringup, build, layout, readiness
 from host.packages import Package
 from host.reporting import Say, Status
 from machine import cgroups
@@ -51,10 +51,10 @@ def status() -> Status:
     if bringup.daemon.pid() is None:
         detail = f"vmlab started it and it has ended; its log: {bringup.daemon.log}"
         return Status(NAME, "stopped", True, detail, fix, kubeconfig)
-    trouble = bringup.trouble()
+    trouble = readiness.trouble()
     if trouble:
         return Status(NAME, "stopped", True, trouble, fix, kubeconfig)
-    again = ", ".join(f"{name} {count}x" for name, count in bringup.restarts().items())
+    again = ", ".join(f"{name} {count}x" for name, count in readiness.restarts().items())
     detail = f"{build.VERSION} at {layout.API}, {layout.NODE} Ready" + (
         f"; started again: {again}" if again else ""
     )
@@ -63,7 +63,7 @@ def status() -> Status:
 
 def up(say: Say) -> None:
     bringup.up(NAME, say)
-    say(f"kubernetes: KUBECONFIG={layout.kubeconfig()} {layout.program('kubectl')} get nodes")
+    say(f"kubernetes: KUBECONFIG={layout.kubeconfig()} {build.program('kubectl')} get nodes")
 
 
 def down(say: Say, *, force: bool = False) -> None:

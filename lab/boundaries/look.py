@@ -17,7 +17,6 @@ from lab.boundaries.findings import Finding, Held, findings
 from lab.substrates import module_of
 from machine import processes
 from machine.errors import Unavailable, VmlabError
-from substrates import boundaries
 from substrates.boundaries.reading import Reading, parse
 from substrates.contract import Request, Slot
 
@@ -43,7 +42,7 @@ class Place:
 def place_of(stack: str, outputs: dict[str, Any]) -> Place:
     """A stack that is up."""
     module = module_of(outputs["substrate"])
-    limits = module.limits(outputs["instance"])
+    limits = {**outputs["limits"], **module.limits(outputs["instance"]).as_dict()}
     held = Held(float(limits["cpus"]), int(limits["memory_bytes"]))
     return Place(stack, outputs["substrate"], module, module.definition(outputs["instance"]), held)
 
@@ -62,10 +61,10 @@ def look(place: Place, *, limits: bool = True) -> Reading:
     """Boot the probe there and read what it saw; `limits` says whether it tries those, which takes 2 seconds.
 
     Unavailable where no probe can be put in the service's place, VmlabError when it did not answer as the probe does."""
-    if place.substrate not in boundaries.MODULES:
+    if not hasattr(place.module, "with_probe"):
         raise Unavailable(f"no probe is known for the substrate {place.substrate!r}", "")
     settings = bounds(place.held) if limits else {}
-    definition = boundaries.instead(place.substrate, place.definition, settings)
+    definition = place.module.with_probe(place.definition, settings)
     request = Request("/", secrets.token_hex(8), echoed=True)
     boot = place.module.boot(definition, SLOT, request)
     try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from engine import urn as urns
 from engine.deploy.events import Diagnostic, Event, Op, StepDone, StepErred, Summary
-from engine.display.words import step_line, summary_lines
+from engine.display.lines import diagnostic_line, step_line, summary_lines
 
 
-class Plain:
+class PlainText:
     """Prints events as lines on standard output, diagnostics on standard error."""
 
     def header(self, text: str) -> None:
@@ -21,10 +20,7 @@ class Plain:
         if isinstance(event, StepErred) or (isinstance(event, StepDone) and event.op is not Op.SAME):
             print(step_line(event), flush=True)
         elif isinstance(event, Diagnostic):
-            where = (
-                f"{urns.type_of(event.urn)} {urns.name_of(event.urn)}: " if urns.is_valid(event.urn) else ""
-            )
-            print(f"{event.severity}: {where}{event.message}", file=sys.stderr, flush=True)
+            print(diagnostic_line(event), file=sys.stderr, flush=True)
         elif isinstance(event, Summary):
             print("\n".join(summary_lines(event)), flush=True)
 

@@ -34,7 +34,7 @@ def configuration(inputs: Properties) -> Properties:
     return {key: value for key, value in inputs.items() if key not in INTERNAL}
 
 
-class Registry:
+class ProviderResources:
     """The configured providers of one run."""
 
     def __init__(self, loader: Loader, config: dict[str, str], secret_keys: Collection[str] = ()) -> None:

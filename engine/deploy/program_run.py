@@ -13,12 +13,12 @@ from engine.deploy.engine_service import EngineService
 from engine.deploy.monitor import Monitor
 from engine.errors import EngineError, ProgramFailed, WrongUse
 from engine.program.source import ProgramSource
-from engine.providers.loading import CHANNEL_OPTIONS
+from engine.providers.serving import CHANNEL_OPTIONS
 
 REFUSED = 1  # the executor's exit code for pulumi.RunError
 
 
-class ServedProgram:
+class ProgramRun:
     """One run of a program and the services it talks to."""
 
     def __init__(self, deployment: Deployment, source: ProgramSource, socket: Path, root: Path) -> None:

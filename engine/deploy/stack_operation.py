@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from engine.deploy.deletes import delete_unwanted
 from engine.deploy.deployment import Deployment, Options, Stopped
 from engine.deploy.events import Listener, Summary
+from engine.deploy.program_run import ProgramRun
+from engine.deploy.provider_resources import ProviderResources
 from engine.deploy.recovery import recover
 from engine.deploy.refresh import refresh as refresh_all
-from engine.deploy.registry import Registry
-from engine.deploy.services import ServedProgram
-from engine.display.words import masked
 from engine.errors import EngineError
 from engine.program.source import ProgramSource
-from engine.stack import Session
+from engine.session import Session
 from engine.state.journal import Journal
 from engine.state.snapshot import Snapshot
+from engine.values import masked
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Operation:
 
     def _serve(self, deployment: Deployment, source: ProgramSource) -> bool:
         socket = self._session.socket("monitor")
-        served = ServedProgram(deployment, source, socket, self._session.project.root)
+        served = ProgramRun(deployment, source, socket, self._session.project.root)
         self._session.closing.append(served.close)
         return served.run()
 
@@ -99,10 +99,10 @@ class Operation:
         session = self._session
         base = session.snapshot
         journal = Journal(base, None if preview else session.write)
-        registry = Registry(session.loader, session.config.values, session.config.secret_keys)
+        providers = ProviderResources(session.loader, session.config.values, session.config.secret_keys)
         options = Options(**{**vars(self._options), "preview": preview})
         deployment = Deployment(
-            session.name, session.project.name, _copy(base), journal, registry, options, self._listener
+            session.name, session.project.name, _copy(base), journal, providers, options, self._listener
         )
         self.current = deployment
         session.loader.say = lambda line: deployment.say("info", line)

@@ -1,9 +1,9 @@
 """A small API server in this process, for what a real one does not do on demand: refuse, stall, hang up, let objects
 come late.
 
-It has discovery as recorded from v1.35 (a few kinds), server-side apply on maps (lists are leaves) with managers,
-conflicts and dry run, deletes with finalizers, and a list of faults. What controllers do, a test does itself with
-`put`.
+It has discovery as recorded from v1.35 (a few kinds), creates, server-side apply on maps (lists are leaves) with managers,
+conflicts and dry run, deletes with finalizers, watches that report one change, and a list of faults. What controllers do,
+a test does itself with `put`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import copy
 import datetime
 import json
 import re
+import select
 import threading
 import time
 import uuid
@@ -21,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.unit.engine.providers.kubernetes.managed_fields import (
+from tests.unit.clients.kubernetes.managed_fields import (
     Thing,
     at,
     entry,
@@ -81,8 +82,21 @@ class Refused(Exception):
         self.status, self.reason, self.details = status, reason, details
 
 
+def kubeconfig(url: str, **user: Any) -> str:
+    """A kubeconfig for this server."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    return json.dumps(content)
+
+
 class FakeApi:
-    """The server; `url`, `objects` by path, `requests` as (method, path), `faults`."""
+    """The server; `url`, `objects` by path, `requests` as (method, path), `faults`, other `answers` by path."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Thing] = {}
@@ -95,6 +109,10 @@ class FakeApi:
         self.unknown_fields = {"bogus"}
         self.accepted_token = ""
         self.warning = ""
+        self.answers: dict[str, Thing] = {"/version": {"gitVersion": "v1.2.3"}}
+        self.watched = threading.Semaphore(0)  # a watch has begun
+        self.let_go = threading.Semaphore(0)  # its client has ended it
+        self.silence_seconds = 5.0  # before a watch reports its one change
         self.lock = threading.RLock()
         self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
         handler = type("Handler", (_Handler,), {"fake": self})
@@ -157,6 +175,8 @@ class FakeApi:
         parts = urlsplit(url)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         with self.lock:
+            if parts.path in self.answers:
+                return self.answers[parts.path]
             if parts.path in self.kinds:
                 return self._resources(parts.path)
             found = _PATH.fullmatch(parts.path)
@@ -203,7 +223,7 @@ class FakeApi:
         for part in filter(None, query.get("fieldSelector", "").split(",")):
             key, value = part.split("=")
             rows = [row for row in rows if at(row, key.split(".")) == value]
-        return {"kind": "List", "items": copy.deepcopy(rows)}
+        return {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": copy.deepcopy(rows)}
 
     def _get(self, path: str, query: dict[str, str], body: Any) -> Thing:
         if path not in self.objects:
@@ -211,6 +231,14 @@ class FakeApi:
                 404, "NotFound", f"{path} not found", name=path.rpartition("/")[2], kind=path.split("/")[-2]
             )
         return copy.deepcopy(self.objects[path])
+
+    def _post(self, path: str, query: dict[str, str], body: Any) -> Thing:
+        where = f"{path}/{body['metadata']['name']}"
+        if where in self.objects:
+            raise Refused(409, "AlreadyExists", f"{where} already exists")
+        self.objects[where] = _stamped(copy.deepcopy(body), {})
+        _default(self.objects[where])
+        return {**copy.deepcopy(self.objects[where]), "_created": True}
 
     def _delete(self, path: str, query: dict[str, str], body: Any) -> Thing:
         thing = self._get(path, query, None)
@@ -296,6 +324,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and not fault.done and fault.status != 200:
             self._fail(fault)
             return
+        if "watch=true" in self.path:
+            self._watch()
+            return
         status, answer = self._carried_out(json.loads(body) if body else None)
         if fault is not None:
             time.sleep(fault.seconds)
@@ -303,6 +334,19 @@ class _Handler(BaseHTTPRequestHandler):
                 self._fail(fault)
                 return
         self._answer(status, answer)
+
+    def _watch(self) -> None:
+        """Nothing changes for a while; then one object does, unless the client has closed the connection."""
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.fake.watched.release()
+        if select.select([self.connection], [], [], self.fake.silence_seconds)[0]:
+            self.fake.let_go.release()
+            return
+        line = json.dumps({"type": "ADDED", "object": {"kind": "Pod"}}).encode() + b"\n"
+        self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(line), line))
 
     def _carried_out(self, body: Any) -> tuple[int, Any]:
         try:

@@ -1,7 +1,7 @@
-"""Who we are to the API server: headers for each request, and a client certificate.
+"""How a client authenticates: headers for each request, and a client certificate.
 
-A token file is read again for each request (kubelet rotates it). A plugin (`exec`) is run when first needed, again when
-what it gave expires, and once more when the server refuses it. Left out: plugins that talk to a terminal.
+A token file is read again for each request (the kubelet rotates it). A plugin (`exec`) is run when first needed, again
+10 s before its credentials expire, and once more when the server rejects them. Out of scope: interactive plugins.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ import base64
 import datetime
 import json
 import os
-import subprocess
 import threading
 from pathlib import Path
 
-import grpc
-
-from engine import process
-from engine.providers.kubernetes.kubeconfig import Access
-from engine.providers.kubernetes.refusal import Plain, RefusalError
+from clients.kubernetes.errors import BadKubeconfig, BadPlugin
+from clients.kubernetes.kubeconfig import Access, Plain
+from machine import commands
+from machine.errors import VmlabError
 
 PLUGIN_SECONDS = 60.0
 EARLY_SECONDS = 10.0  # what expires in less counts as expired
@@ -35,20 +33,20 @@ class Credentials:
 
     @property
     def renewable(self) -> bool:
-        """Whether a refusal may be met by asking again."""
+        """Whether rejected credentials can be renewed."""
         return self._access.plugin is not None
 
     def forget(self) -> None:
-        """Ask the plugin again next time."""
+        """Run the plugin again for the next request."""
         with self._lock:
             self._given = None
 
     def headers(self) -> dict[str, str]:
-        """The headers that say who asks."""
+        """The headers that authenticate a request."""
         access = self._access
         token = access.token
         if access.token_file:
-            token = Path(access.token_file).read_text().strip()
+            token = _read(access)
         if access.plugin:
             token = self._status().get("token") or token
         headers = dict(access.impersonate)
@@ -76,6 +74,14 @@ class Credentials:
             return self._given
 
 
+def _read(access: Access) -> str:
+    try:
+        return Path(access.token_file).read_text().strip()
+    except OSError as error:
+        reason = error.strerror
+    raise BadKubeconfig(f"{access.said}: its tokenFile {access.token_file} cannot be read: {reason}")
+
+
 def _expired(status: Plain) -> bool:
     stamp = status.get("expirationTimestamp")
     if not stamp:
@@ -85,47 +91,43 @@ def _expired(status: Plain) -> bool:
 
 
 def _asked(access: Access) -> Plain:
-    """Run the plugin."""
+    """Run the plugin with our whole environment, as kubectl does: the clouds' plugins are configured by variables."""
     plugin = access.plugin or {}
-    command, version = plugin.get("command", ""), plugin.get("apiVersion", "")
+    command, version = str(plugin.get("command", "")), plugin.get("apiVersion", VERSIONS[0])
     if version not in VERSIONS:
-        raise _broken(access, f"apiVersion {version!r} is none of {', '.join(VERSIONS)}")
+        raise _broken(access, f"apiVersion {version!r} is not one of {', '.join(VERSIONS)}")
     information = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
     environment = {**os.environ, "KUBERNETES_EXEC_INFO": json.dumps(information)}
     environment |= {row["name"]: row["value"] for row in plugin.get("env") or []}
     program = str(access.directory / command) if "/" in command else command
     try:
-        child = process.start(
-            [program, *(plugin.get("args") or [])],
+        ended = commands.until_line(
+            [program, *map(str, plugin.get("args") or [])],
+            "",
+            seconds=PLUGIN_SECONDS,
             environment=environment,
             directory=access.directory,
-            stderr=subprocess.PIPE,
         )
-    except OSError as error:
+    except VmlabError as error:
         raise _broken(access, str(error)) from None
-    try:
-        out, err = child.communicate(timeout=PLUGIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.stop(child)
-        child.communicate()
-        raise _broken(access, f"it did not end within {PLUGIN_SECONDS:g} s") from None
-    if child.returncode != 0:
-        last = err.decode(errors="replace").strip().rpartition("\n")[2]
-        raise _broken(access, f"it ended with {child.returncode}: {last or plugin.get('installHint', '')}")
-    return _answer(access, out)
+    if ended.code is None:
+        raise _broken(access, f"it did not end within {PLUGIN_SECONDS:g} s")
+    if ended.code:
+        last = ended.errors[-1] if ended.errors else plugin.get("installHint", "")
+        raise _broken(access, f"it exited with {ended.code}: {last}")
+    return _answer(access, "\n".join(ended.output))
 
 
-def _answer(access: Access, out: bytes) -> Plain:
+def _answer(access: Access, printed: str) -> Plain:
     try:
-        status = json.loads(out)["status"]
+        status = json.loads(printed)["status"]
     except (ValueError, KeyError, TypeError):
-        raise _broken(access, "what it printed is no ExecCredential") from None
+        status = None
     if not isinstance(status, dict):
-        raise _broken(access, "what it printed is no ExecCredential")
+        raise _broken(access, "what it printed is not an ExecCredential")
     return status
 
 
-def _broken(access: Access, why: str) -> RefusalError:
+def _broken(access: Access, why: str) -> BadPlugin:
     command = (access.plugin or {}).get("command", "")
-    message = f"{access.said}: its credential plugin {command!r} gave nothing: {why}"
-    return RefusalError(grpc.StatusCode.FAILED_PRECONDITION, message)
+    return BadPlugin(f"{access.said}: its credential plugin {command!r} failed: {why}")

@@ -1,4 +1,4 @@
-"""The words and signs of the displays: one place, so that the three say the same."""
+"""The lines that the terminal and the plain text display share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from engine import urn as urns
-from engine.deploy.events import Op, StepDone, StepErred, StepStarted, Summary
-from engine.values import Secret, Unknown, Value, rewrite
+from engine.deploy.events import Diagnostic, Op, StepDone, StepErred, StepStarted, Summary
 
 SIGNS = {
     Op.SAME: " ",
@@ -46,6 +45,12 @@ def step_line(event: StepStarted | StepDone | StepErred) -> str:
     return line + done + keys
 
 
+def diagnostic_line(event: Diagnostic) -> str:
+    """A diagnostic with its severity and, where it concerns one, its resource."""
+    where = f"{urns.type_of(event.urn)} {urns.name_of(event.urn)}: " if urns.is_valid(event.urn) else ""
+    return f"{event.severity}: {where}{event.message}"
+
+
 def summary_lines(event: Summary) -> list[str]:
     """The end of a run: outputs, counts, duration."""
     lines = []
@@ -62,17 +67,6 @@ def summary_lines(event: Summary) -> list[str]:
     lines.append(f"Resources: {', '.join(counts) or 'none'}")
     lines.append(f"Duration: {event.seconds:.1f} s")
     return lines
-
-
-def masked(value: Value) -> Any:
-    """A value as it may be shown: secrets and unknowns by name only."""
-
-    def hide(node: Value) -> Value:
-        if isinstance(node, Secret):
-            return "[secret]"
-        return "[unknown]" if isinstance(node, Unknown) else node
-
-    return rewrite(value, hide)
 
 
 def _short(value: Any) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.providers.docker.daemon import Daemon
+from engine.providers.docker.docker_daemon import DockerDaemon
 from engine.providers.docker.forms import Applied, Fault, Input
 
 Plain = dict[str, Any]
@@ -21,7 +21,7 @@ Plain = dict[str, Any]
 class Call:
     """One request of the engine about one resource, in plain values."""
 
-    daemon: Daemon
+    daemon: DockerDaemon
     urn: str
     id: str = ""
     inputs: Plain = field(default_factory=dict)  # the new ones; in Read and Delete those of the state

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clients.kubernetes import access as kubernetes_access
-from clients.kubernetes.access import Choice, access
+from clients.kubernetes.choice import Choice, access
 from machine.errors import InvalidInput, Unavailable
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from engine.providers.words import said
+from engine.providers.exception_text import said
 from machine.errors import NeverAnswered
 
 

@@ -1,8 +1,8 @@
-"""A kubeconfig, its active context, and nothing else: where the API server is and how to speak to it.
+"""A kubeconfig's active context: where the API server is and how to authenticate.
 
-Looked for as everywhere: what the provider was given (text or a path), `KUBECONFIG` (files that are merged, the first
-word counts), `~/.kube/config`, the service account of the pod that this runs in. A setting that is not carried out is
-refused by name. Left out: proxies, the auth providers that Kubernetes removed in 1.26.
+Looked for as kubectl does: what was given (text or a path), `KUBECONFIG` (files are merged, the first value counts),
+`~/.kube/config`, the service account of the pod that this runs in. A setting that is not supported is refused by name.
+Out of scope: proxies, the auth providers that Kubernetes removed in 1.26.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc
 import yaml
 
-from engine.providers.kubernetes.refusal import Plain, RefusalError, SilenceError
+from clients.kubernetes.errors import BadKubeconfig, NoAnswer
 
 IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-NOT_CARRIED_OUT = {"cluster": ("proxy-url",), "user": ("auth-provider",)}
+NOT_SUPPORTED = {"cluster": ("proxy-url",), "user": ("auth-provider",)}
 ROWS = ("clusters", "contexts", "users")
+Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,16 @@ class Access:
 
 
 def access(given: str = "", context: str = "", cluster: str = "", base: Path | None = None) -> Access:
-    """The access that these settings mean; RefusalError when there is none."""
+    """The access that these settings mean; BadKubeconfig says what is wrong with it, NoAnswer that there is none."""
     said, content, directory = _content(given, base or Path.cwd())
     if content is None:
         return _in_cluster()
     return _active(said, content, context, cluster, directory)
 
 
-def _refused(message: str) -> RefusalError:
-    return RefusalError(grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
-def _absent(message: str) -> SilenceError:
-    """Without a kubeconfig there is no cluster to reach; `deleteUnreachable` covers this too."""
-    return SilenceError(message, sent=False)
+def _absent(message: str) -> NoAnswer:
+    """Without a kubeconfig there is no cluster to reach; the provider's `deleteUnreachable` covers this too."""
+    return NoAnswer(message, sent=False)
 
 
 def _content(given: str, base: Path) -> tuple[str, Plain | None, Path]:
@@ -67,11 +63,8 @@ def _content(given: str, base: Path) -> tuple[str, Plain | None, Path]:
     if given == ambient:  # the SDK hands it over as if the program had given it
         given = ""
     if given and ("\n" in given or given.lstrip().startswith("{")):
-        return (
-            "the kubeconfig given to the provider",
-            _parsed("the kubeconfig given to the provider", given),
-            base,
-        )
+        said = "the kubeconfig given to the provider"
+        return said, _parsed(said, given), base
     if given:
         return _files([base / Path(given).expanduser()], must_exist=True)
     named = [Path(entry) for entry in ambient.split(os.pathsep) if entry]
@@ -85,14 +78,14 @@ def _files(paths: list[Path], *, must_exist: bool) -> tuple[str, Plain | None, P
     present = [path for path in paths if path.is_file()]
     if not present:
         if must_exist:
-            raise _absent(f"{said} is no file: name another with KUBECONFIG or kubernetes:kubeconfig")
+            raise _absent(f"{said} does not exist: name another with KUBECONFIG or kubernetes:kubeconfig")
         return said, None, Path.cwd()
     merged: Plain = {}
     for path in present:
         try:
             content = _parsed(f"kubeconfig {path}", path.read_text())
         except OSError as error:
-            raise _refused(f"kubeconfig {path} cannot be read: {error.strerror}") from None
+            raise BadKubeconfig(f"kubeconfig {path} cannot be read: {error.strerror}") from None
         _absolute(content, path.parent)
         for key, value in content.items():
             merged[key] = merged.get(key, []) + value if key in ROWS else merged.get(key) or value
@@ -102,12 +95,12 @@ def _files(paths: list[Path], *, must_exist: bool) -> tuple[str, Plain | None, P
 def _parsed(said: str, text: str) -> Plain:
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1})" if mark else ""
-        raise _refused(f"{said} is no YAML{place}") from None
+        raise BadKubeconfig(f"{said} is not YAML{place}") from None
     if not isinstance(content, dict) or not isinstance(content.get("clusters"), list):
-        raise _refused(f"{said} has no clusters: it is no kubeconfig")
+        raise BadKubeconfig(f"{said} has no clusters: it is not a kubeconfig")
     return {key: value or [] if key in ROWS else value for key, value in content.items()}
 
 
@@ -130,11 +123,11 @@ def _active(said: str, content: Plain, context: str, cluster: str, directory: Pa
     there = _named(said, content, "clusters", cluster or found.get("cluster", ""))
     user = _named(said, content, "users", found["user"]) if found.get("user") else {}
     for kind, body in (("cluster", there), ("user", user)):
-        for key in NOT_CARRIED_OUT[kind]:
+        for key in NOT_SUPPORTED[kind]:
             if body.get(key):
-                raise _refused(f"{said} uses {key}, which this provider does not carry out")
+                raise BadKubeconfig(f"{said} uses {key}, which is not supported")
     if not there.get("server"):
-        raise _refused(f"{said} names no server for its cluster")
+        raise BadKubeconfig(f"{said} names no server for its cluster")
     return Access(
         said=said,
         server=str(there["server"]).rstrip("/"),
@@ -170,7 +163,7 @@ def _named(said: str, content: Plain, rows: str, name: str) -> Plain:
         if row.get("name") == name:
             return row.get(rows[:-1]) or {}
     known = ", ".join(str(row.get("name")) for row in content.get(rows, [])) or "none"
-    raise _refused(f"{said} has no {rows[:-1]} {name!r}; it has {known}")
+    raise BadKubeconfig(f"{said} has no {rows[:-1]} {name!r}; it has: {known}")
 
 
 def _material(said: str, body: Plain, key: str) -> str:
@@ -179,13 +172,13 @@ def _material(said: str, body: Plain, key: str) -> str:
         try:
             return base64.b64decode(body[f"{key}-data"], validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise _refused(f"{said}: {key}-data is not base64 of a PEM text") from None
+            raise BadKubeconfig(f"{said}: {key}-data is not base64 of a PEM text") from None
     if not body.get(key):
         return ""
     try:
         return Path(body[key]).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise _refused(f"{said}: {key} {body[key]} cannot be read: {error}") from None
+        raise BadKubeconfig(f"{said}: {key} {body[key]} cannot be read: {error}") from None
 
 
 def _in_cluster() -> Access:

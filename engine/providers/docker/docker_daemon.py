@@ -36,7 +36,7 @@ class RefusalError(Exception):
         self.code = code
 
 
-class Daemon:
+class DockerDaemon:
     """One Docker daemon."""
 
     def __init__(self, host: str = DEFAULT_HOST) -> None:
@@ -154,7 +154,7 @@ def words_of(error: Exception) -> str:
     return str(getattr(error, "explanation", None) or error)
 
 
-def translated(error: Exception, daemon: Daemon) -> RefusalError:
+def translated(error: Exception, daemon: DockerDaemon) -> RefusalError:
     """An error of the SDK or its transport as a refusal."""
     import requests
     from docker import errors
