@@ -41,7 +41,7 @@ def test_an_unknown_part_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> Non
     """A part that does not exist is one line that names those that do; nothing is started."""
     assert cli.main(["host", "status", "submarine"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: no such part: submarine")
+    assert said.startswith("error: unknown part: submarine")
     assert all(name in said for name in parts.KNOWN)
 
 
