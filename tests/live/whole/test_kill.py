@@ -1,8 +1,8 @@
 """`kill -9` of the engine at random moments of `up`, and of the processes it starts; then the next command mends it.
 
-A moment is drawn in each of 20 equal parts, or 8 without --soak, of the time that a normal `up` takes here and now, so that start, preview,
-creation and end are all met. The seed is printed; VMLAB_KILL_SEED repeats a run. Which phase a moment met is read from
-what the engine had said, and the counts are printed at the end.
+A moment is drawn in each of 20 equal parts (8 without --soak) of the time that a normal `up` takes here and now, so that
+start, preview, creation and end are all met. The seed is printed; VMLAB_KILL_SEED repeats a run. Which phase a moment met
+is read from what the engine had said, and the counts are printed at the end.
 """
 
 from __future__ import annotations
