@@ -154,7 +154,7 @@ def test_a_supervisor_killed_at_any_moment_leaves_nothing(
 
     monkeypatch.setattr(launch, "start_process", killed)
     before = traces.of_host()
-    copy = replace(definition, name=Slot(7, 0).name, address=network.copy_address(7))
+    copy = replace(definition, name=Slot(107, 0).name, address=network.copy_address(107))
     for turn in range(EARLY_KILLS):
         try:
             assert ended_with(namespaces.start(copy)) == -signal.SIGKILL
@@ -203,7 +203,7 @@ def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:
 def test_a_starter_killed_too_early_leaves_a_trace(definition: namespaces.Definition) -> None:
     """A copy whose starter was killed before it could note the pid is found by its mark, and removed."""
     request = Request("/", "n", echoed=True)
-    boot = namespaces.boot(definition, Slot(7, 18992), request)
+    boot = namespaces.boot(definition, Slot(107, 18992), request)
     unknown = replace(boot.copy, process=processes.Process(0, 0))
     records.write(unknown)
 

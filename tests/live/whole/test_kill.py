@@ -80,7 +80,7 @@ def mend(site: Site) -> None:
 
 def in_docker(docker: APIClient, site: Site) -> dict[str, int]:
     """How many things the stack has in Docker."""
-    found = census.take(docker, site)
+    found = census.take(site.rows(docker))
     return {
         kind: len([i for i in found[kind] if site.stack in i])
         for kind in ("containers", "networks", "volumes")
