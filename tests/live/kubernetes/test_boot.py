@@ -41,7 +41,7 @@ def boot(definition: copies.Definition, number: int, nonce: str = "", seconds: f
 
 def test_boots_leave_nothing(up: Stack, definition: copies.Definition) -> None:
     """Each has its milestones in order and phases that are its total, and what a watch saw lies between; then it is gone."""
-    before = cluster.take(up.api, up.lab)
+    before = cluster.take(up.api, up.lab, [up.name])
     for number in range(3):
         found = boot(definition, number)
         kubernetes.destroy(found.copy)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host import packages, record, systemd
-from host.libvirt import binding, daemons, leftovers, traces, virsh
+from host.libvirt import binding, daemons, kvm, leftovers, traces, virsh
 from host.parts import libvirt as part
 from machine import cgroups, commands, ports
 from machine.errors import Unavailable, VmlabError
@@ -41,6 +41,7 @@ def libvirt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Libvirt:
         monkeypatch.setattr(leftovers, name, lambda answer=answer: answer)
     monkeypatch.setattr(leftovers, "clear", lambda say: None)
     monkeypatch.setattr(cgroups, "mount", lambda: False)
+    monkeypatch.setattr(kvm, "open_to_guests", lambda: False)
     monkeypatch.setattr(binding, "version", binding.wanted)
     monkeypatch.setattr(virsh, "answers", lambda: fake.alive)
     monkeypatch.setattr(virsh, "versions", lambda: "libvirt 9.0.0, QEMU 7.2.22")
