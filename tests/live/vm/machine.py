@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.libvirt import connection, domains
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from tests.live.lab.laboratory import Laboratory
 
 FOLDERS = (
