@@ -1,11 +1,11 @@
-"""Tries the rungs against a C program that makes the same system calls (by_hand.c).
+"""Compares the rungs with a C program that makes the same system calls (by_hand.c).
 
     python -m bench.ladder [--blocks 100] [--seed N] [--json FILE]
 
-Two claims, of the static binary and by medians of the same run: all namespaces but the network, pivot_root and cgroup
-limits together cost at most 1.5 times what they cost by hand; they add at most 3 ms to fork and exec (by hand, too). The
-members of a block are shuffled. Exit code 1 when a claim does not hold. Left out: machines without cgroup version 1, where
-the program by hand does not know its way.
+Two claims, of the static binary and of medians of the same run: all namespaces except the network, pivot_root and cgroup
+limits together take at most 1.5 times as long as by hand; they add at most 3 ms to fork and exec (also by hand). The
+members of a block are shuffled. Exit code 1 when a claim does not hold. Out of scope: machines without cgroup version 1,
+which the program by hand does not support.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> int:
     options = _options()
     order = random.Random(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="vmlab-by-hand-", dir="/var/tmp"))
-    folder.chmod(0o755)  # the service's user has to pass through
+    folder.chmod(0o755)  # the service's user needs to traverse it
     hand = ByHand.compiled(folder)
     try:
         found = _measure(_boots(hand), options.blocks, order)
@@ -72,7 +72,7 @@ def _boots(hand: ByHand) -> Boots:
 
 def _measure(boots: Boots, blocks: int, order: random.Random) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in boots}
-    for block in range(-2, blocks):  # the first two warm up
+    for block in range(-2, blocks):  # the first two are a warm-up
         for name in order.sample(list(boots), len(boots)):
             seconds = boots[name]()
             if block >= 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from clients.kubernetes.access import Choice, chosen
+from clients.kubernetes.choice import Choice, chosen
 from components.spec import positive_number
 
 EXPOSURES = ("ClusterIP", "NodePort", "LoadBalancer")

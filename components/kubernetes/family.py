@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from clients.kubernetes.access import Choice
+from clients.kubernetes.choice import Choice
 from components.spec import object_name
 from machine.waiting import answer_seconds
 

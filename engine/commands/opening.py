@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import WrongUse
-from engine.stack import Session
+from engine.session import Session
 from engine.state.backend import Backend, open_backend
 from engine.workspace import config as configuration
 from engine.workspace import project as projects

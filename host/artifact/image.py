@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host.artifact.contents import USER
 from host.artifact.definition import Definition
 from host.artifact.manifest import file_sha256
+from machine.addresses import USER
 from machine.errors import VmlabError
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

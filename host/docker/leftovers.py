@@ -8,14 +8,14 @@ leaves in the kernel, host/docker/traces.py.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from host.docker import api
+from host.reporting import Say
 from machine import processes
 
 RUN = Path("/var/run")
-Say = Callable[[str], None]
 
 
 def clear(say: Say, folder: Path = RUN, proc: Path = processes.PROC) -> None:

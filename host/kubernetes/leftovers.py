@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from clients.kubernetes import places as run_time
 from host.daemon import end
 from host.kubernetes import layout
 from machine import cgroups, processes
@@ -18,7 +19,7 @@ Say = Callable[[str], None]
 
 def strays() -> list[int]:
     """Shims of our containerd, and whatever runs in our control group."""
-    address = str(layout.containerd_socket())
+    address = str(run_time.containerd_socket())
     shims = [
         pid
         for pid in processes.pids()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from host.kubernetes import api, layout, pki
+from host.kubernetes import api, pki
 from host.kubernetes.programs import dns, metrics
+from machine import addresses
 
 LABELS = {"app.kubernetes.io/managed-by": "vmlab"}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -82,7 +83,7 @@ def _metrics() -> list[tuple[str, Object]]:
 
 def _names() -> list[tuple[str, Object]]:
     ports = [{"name": f"dns-{kind.lower()}", "port": 53, "protocol": kind} for kind in ("UDP", "TCP")]
-    return _on_the_host("kube-dns", {"clusterIP": layout.DNS_SERVICE, "ports": ports}, dns.PORT)
+    return _on_the_host("kube-dns", {"clusterIP": addresses.DNS_SERVICE, "ports": ports}, dns.PORT)
 
 
 def _on_the_host(name: str, spec: Object, port: int) -> list[tuple[str, Object]]:
@@ -93,7 +94,7 @@ def _on_the_host(name: str, spec: Object, port: int) -> list[tuple[str, Object]]
         name,
         "kube-system",
         addressType="IPv4",
-        endpoints=[{"addresses": [layout.NODE_ADDRESS], "conditions": {"ready": True}}],
+        endpoints=[{"addresses": [addresses.NODE], "conditions": {"ready": True}}],
         ports=[{"name": one["name"], "port": port, "protocol": one["protocol"]} for one in spec["ports"]],
     )
     endpoints["metadata"]["labels"]["kubernetes.io/service-name"] = name

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from host.kubernetes import layout
+from machine import addresses
 
 DAYS = 365
 AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
@@ -48,13 +49,13 @@ LEAVES = (
             f"kubernetes.default.svc.{layout.DOMAIN}",
             "localhost",
             "127.0.0.1",
-            layout.NODE_ADDRESS,
-            layout.API_SERVICE,
+            addresses.NODE,
+            addresses.API_SERVICE,
         ],
     ),
     Leaf("apiserver-kubelet-client", "kube-apiserver-kubelet-client"),
     Leaf("front-proxy", "front-proxy", "front-proxy-ca"),
-    Leaf("kubelet-serving", layout.NODE, serves=[layout.NODE, layout.NODE_ADDRESS]),
+    Leaf("kubelet-serving", layout.NODE, serves=[layout.NODE, addresses.NODE]),
     Leaf("metrics-serving", "metrics-server", serves=["metrics-server.kube-system.svc"]),
     Leaf("admin", "vmlab", group="system:masters"),
     Leaf("kubelet", f"system:node:{layout.NODE}", group="system:nodes"),

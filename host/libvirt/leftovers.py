@@ -7,13 +7,12 @@ the guests and networks that run. Left out: what libvirt leaves in the kernel, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from host.libvirt import daemons
+from host.reporting import Say
 from machine import processes
-
-Say = Callable[[str], None]
 
 
 def clear(say: Say, folder: Path = daemons.RUN, proc: Path = processes.PROC) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from host import packages, record, systemd
 from host.daemon import Daemon, end
 from host.docker import api, leftovers, traces
 from host.packages import Package
-from host.parts.status import Status
-from machine import cgroups, commands
+from host.reporting import Say, Status
+from machine import addresses, cgroups, commands
 from machine.errors import Unavailable, VmlabError
 
 NAME = "docker"
@@ -38,13 +37,12 @@ OPTIONS = {
     "pidfile": "--pidfile=/var/run/docker.pid",
     "exec-root": "--exec-root=/var/run/docker",
     "data-root": "--data-root=/var/lib/docker",
-    "bip": "--bip=198.18.0.1/28",
-    "default-address-pools": "--default-address-pool=base=198.18.0.0/24,size=28",
+    "bip": f"--bip={addresses.DOCKER_BRIDGE}",
+    "default-address-pools": f"--default-address-pool=base={addresses.DOCKER},size={addresses.DOCKER_POOL_BITS}",
 }
 CONFIGURATION = Path("/etc/docker/daemon.json")
 
 _daemon = Daemon("dockerd")
-Say = Callable[[str], None]
 
 
 def needs() -> None:
@@ -61,6 +59,10 @@ def needs() -> None:
         raise Unavailable(
             f"dockerd (pid {living}) runs but does not answer at {socket}", f"look at it: kill -USR1 {living}"
         )
+
+
+def downloads() -> list[str]:
+    return []
 
 
 def status() -> Status:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from host import packages, record, systemd
 from host.libvirt import binding, daemons, leftovers, traces, virsh
 from host.packages import Package
-from host.parts.status import Status
+from host.reporting import Say, Status
 from machine import cgroups, commands
 from machine.errors import Unavailable, VmlabError
 
@@ -46,7 +45,6 @@ UNITS = (
     *("virtlockd.socket", "virtlockd-admin.socket", "virtlockd.service"),
 )
 FIX = "vmlab host up libvirt"
-Say = Callable[[str], None]
 
 
 def needs() -> None:
@@ -61,6 +59,10 @@ def needs() -> None:
         raise Unavailable(
             f"libvirtd (pid {living}) runs but does not answer at {virsh.URI}", f"look at it: ps -Lf {living}"
         )
+
+
+def downloads() -> list[str]:
+    return binding.downloads()
 
 
 def status() -> Status:

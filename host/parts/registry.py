@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from host import packages, record
 from host.daemon import Daemon
 from host.packages import Package
-from host.parts.status import Status
+from host.reporting import Say, Status
 from machine import commands, places, ports
 from machine.errors import VmlabError
 
@@ -24,12 +23,15 @@ ADDRESS, PORT = "127.0.0.1", 5000
 READY_SECONDS = 15
 
 _daemon = Daemon("registry")
-Say = Callable[[str], None]
 
 
 def needs() -> None:
     _refuse_taken_port()
     packages.needs(PACKAGES)
+
+
+def downloads() -> list[str]:
+    return []
 
 
 def status() -> Status:

@@ -19,7 +19,6 @@ from lab.measuring.subjects import limits_of, module_of
 from machine import processes
 from machine.addresses import FIRST_COPY_PORT, LOOPBACK
 from machine.errors import Unavailable, VmlabError
-from substrates import boundaries
 from substrates.boundaries.reading import Reading, parse
 from substrates.contract import Request, Slot
 
@@ -64,10 +63,10 @@ def look(place: Place, *, limits: bool = True) -> Reading:
     """Boot the probe there and read what it saw; `limits` says whether it tries those, which takes 2 seconds.
 
     Unavailable where no probe can be put in the service's place, VmlabError when it did not answer as the probe does."""
-    if place.substrate not in boundaries.MODULES:
+    if not hasattr(place.module, "with_probe"):
         raise Unavailable(f"no probe is known for the substrate {place.substrate!r}", "")
     settings = bounds(place.held) if limits else {}
-    definition = boundaries.instead(place.substrate, place.definition, settings)
+    definition = place.module.with_probe(place.definition, settings)
     request = Request("/", secrets.token_hex(8), echoed=True)
     boot = place.module.boot(definition, SLOT, request)
     try:

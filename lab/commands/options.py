@@ -79,10 +79,9 @@ def check() -> None:
         ):
             accelerator.proven(kernel)
     if names_cluster():
-        from clients.kubernetes.access import chosen
-        from clients.kubernetes.api import Api
+        from clients.kubernetes.choice import chosen, connect
 
-        api = Api(chosen())
+        api = connect(chosen())
         api.get("/version")
         api.close()
 

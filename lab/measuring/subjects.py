@@ -41,9 +41,8 @@ def subject_of(stack: str, outputs: Outputs) -> Subject:
 
 
 def limits_of(module: ModuleType, outputs: Outputs) -> Limits:
-    """The limits of the stack's own instance, read back by its substrate's module, as JSON has them."""
-    found = module.limits(outputs["instance"])
-    limits: Limits = found.as_dict() if hasattr(found, "as_dict") else found
+    """The limits of the stack's own instance, read back by its substrate's module; the declared one where nothing limits it."""
+    limits: Limits = {**outputs["limits"], **module.limits(outputs["instance"]).as_dict()}
     return limits
 
 

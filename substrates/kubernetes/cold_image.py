@@ -15,7 +15,7 @@ from typing import Any
 
 import urllib3
 
-from machine import places
+from clients.kubernetes import places
 from machine.commands import run
 from machine.errors import VmlabError
 
@@ -51,8 +51,7 @@ def twin_of(reference: str) -> Twin | None:
 
 def forget(twin: Twin) -> None:
     """Remove the twin from the node, with its layer; done when it is gone."""
-    socket = places.run() / "cluster" / "containerd.sock"
-    ctr = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images"]
+    ctr = ["ctr", "--address", str(places.containerd_socket()), "--namespace", "k8s.io", "images"]
     kept = run([*ctr, "list", "--quiet"]).split()
     if ours := [name for name in (twin.reference, twin.id) if name in kept]:
         run([*ctr, "remove", "--sync", *ours])

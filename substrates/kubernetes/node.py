@@ -5,11 +5,11 @@ A pod's processes are those whose control group carries its uid, and its shim, w
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from machine import cgroups, places
+from clients.kubernetes import places
+from machine import cgroups, files
 from machine import processes as proc
 
 
@@ -63,10 +63,7 @@ def image_bytes(uid: str) -> int:
 
 def fixed() -> dict[str, tuple[int, float]]:
     """What the node and the control plane take with no pod: PSS in bytes and CPU seconds so far, by program."""
-    try:
-        programs: list[dict[str, Any]] = json.loads((places.run() / "cluster" / "programs.json").read_text())
-    except (OSError, ValueError):
-        return {}
+    programs: list[dict[str, Any]] = files.read_json(places.programs()) or []
     found = {}
     for row in programs:
         process = proc.find(int(row.get("pid") or 0))
@@ -77,10 +74,8 @@ def fixed() -> dict[str, tuple[int, float]]:
 
 def ready_seconds() -> float | None:
     """How long the lab's cluster took from nothing to a node that takes pods; None where none was brought up from nothing."""
-    try:
-        return float(json.loads((places.run() / "cluster" / "ready.json").read_text())["seconds"])
-    except (OSError, ValueError):
-        return None
+    noted = files.read_json(places.ready())
+    return float(noted["seconds"]) if noted else None
 
 
 def _pids() -> list[int]:

@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from clients.http_probe import PAUSE_SECONDS, Answer, ask
-from clients.kubernetes.access import Choice, chosen
 from clients.kubernetes.api import Api
+from clients.kubernetes.choice import Choice, chosen, connect
 from machine import processes
 from machine.errors import NeverAnswered, Unavailable, VmlabError
+from substrates.boundaries.program import environment as probe_environment
+from substrates.boundaries.program import instead_of
 from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, service_stamps
 from substrates.inputs import artifact as artifacts
 from substrates.inputs import folder
@@ -123,7 +125,7 @@ def _booted(definition: Definition, copy: Handle, slot: Slot, request: Request) 
     pod = pod_of(definition.template, slot.name, request.nonce)
     with Watch(api, namespace, slot.name, request.seconds) as watch:
         stamps = {"requested": time.monotonic_ns()}
-        made = api.send("POST", f"{CORE}/namespaces/{namespace}/pods", pod)
+        made = api.create(f"{CORE}/namespaces/{namespace}/pods", pod)
         stamps["accepted"] = time.monotonic_ns()
         copy = replace(copy, uid=made["metadata"]["uid"])
         deadline = stamps["requested"] + int(request.seconds * 1e9)
@@ -231,7 +233,7 @@ _apis: dict[Choice, Api] = {}
 
 def _api(choice: Choice) -> Api:
     if choice not in _apis:
-        _apis[choice] = Api(choice)
+        _apis[choice] = connect(choice)
     return _apis[choice]
 
 
@@ -241,8 +243,7 @@ def _choice(instance: dict[str, Any]) -> Choice:
 
 def _service(api: Api, definition: Definition, copy: Handle) -> str:
     """Make the copy's Service and wait until it leads somewhere: to a refusal, for nobody is behind it yet. Where it is."""
-    made = api.send(
-        "POST",
+    made = api.create(
         copy.service.rpartition("/")[0],
         service_of(definition.template, copy.name, definition.address),
     )
@@ -358,3 +359,20 @@ def _until_gone(api: Api, path: str) -> None:
                 f"{path} does not go within {GONE_SECONDS:g} s; kubectl get -o yaml shows its finalizers"
             )
         time.sleep(0.02)
+
+
+# -- the probe of `boundaries`
+
+
+def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
+    """The same pod with the probe in the service's place. It listens only when it has looked; kubelet's probes that would end
+    it meanwhile are left out."""
+    template = deepcopy(definition.template)
+    container = template["spec"]["containers"][0]
+    command = instead_of([*(container.get("command") or []), *(container.get("args") or [])])
+    container["command"], container["args"] = command[:1], command[1:]
+    given = [{"name": name, "value": value} for name, value in probe_environment(settings).items()]
+    container["env"] = [*(container.get("env") or []), *given]
+    for name in ("livenessProbe", "startupProbe"):
+        container.pop(name, None)
+    return replace(definition, template=template)

@@ -66,8 +66,14 @@ def chosen(names: Sequence[str]) -> list[Rung]:
 
 
 def check(names: Sequence[str]) -> None:
-    """InvalidInput says in one line what is wrong with the list."""
+    """InvalidInput states in one line what is wrong with the list."""
     chosen(names)
+
+
+def unprivileged() -> tuple[str, ...]:
+    """Those that only take privileges away and isolate nothing: a bare process has them. Without root there are fewer."""
+    names = ("no_new_privs", "capabilities", "rlimits")
+    return names if os.geteuid() == 0 else tuple(name for name in names if not _BY_NAME[name].privileged)
 
 
 def without_root(names: Sequence[str] = NAMES) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ static void become(unsigned uid, int groups) {
     if (groups) must(setgroups(0, 0));
     must(setresgid(uid, uid, uid));
     must(setresuid(uid, uid, uid));
-    die_with_parent(); /* a change of user clears it */
+    if (!supervisor) die_with_parent(); /* a change of user clears it */
 }
 
 static void drop_bounding(void) {

@@ -11,14 +11,14 @@ import ipaddress
 from pathlib import Path
 from typing import ClassVar
 
-from machine import places
+from machine import addresses, places
 from machine.commands import run
 from machine.errors import InvalidInput, VmlabError
 from substrates.rungs.linux import CLONE_NEWNET
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
 BRIDGE = "vmlab-ns"
-NETWORK = ipaddress.IPv4Network("198.18.2.0/24")
+NETWORK = ipaddress.IPv4Network(addresses.NAMESPACES)
 GATEWAY = NETWORK[1]
 FIRST_COPY = 100  # the stacks' own have the addresses below
 LINKS = Path("/sys/class/net")

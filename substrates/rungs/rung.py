@@ -66,6 +66,7 @@ class Plan:
     steps: dict[Stage, list[Step]] = field(default_factory=lambda: {stage: [] for stage in Stage})
     group: Path | None = None  # the cgroup of version 2 that the child is made in
     is_init: bool = False  # whether the child stays as PID 1, with the service as its child
+    is_bare: bool = False  # whether the launcher itself becomes the service, with no child and no supervisor
 
     def add(self, stage: Stage, *words: object) -> None:
         """Add a step."""
@@ -74,24 +75,21 @@ class Plan:
     def text(self, command: list[str]) -> str:
         """What the launcher reads (launcher.c says how)."""
         steps = self.steps
-        parts: list[Step] = [
-            *steps[Stage.PREPARE],
-            ("clone", hex(self.flags), *([str(self.group)] if self.group else [])),
-        ]
-        parts += [
-            *steps[Stage.IDENTITY],
-            ("release",),
-            *steps[Stage.ATTACH],
-            ("release",),
-            ("inside",),
-            ("await",),
-        ]
-        parts += [*steps[Stage.BECOME_EARLY], *steps[Stage.MOUNT], *steps[Stage.ROOT], ("await",)]
-        parts += [
+        own = [
             step for stage in (Stage.JOINED, Stage.HOLD, Stage.BECOME, Stage.LAST) for step in steps[stage]
         ]
-        parts += [("init" if self.is_init else "exec", *command), ("undo",), *steps[Stage.UNDO]]
+        parts = [*own, ("exec", *command)] if self.is_bare else self._supervised(own, command)
         return "".join("\t".join(map(_escaped, step)) + "\n" for step in parts)
+
+    def _supervised(self, own: list[Step], command: list[str]) -> list[Step]:
+        steps = self.steps
+        clone = ("clone", hex(self.flags), *([str(self.group)] if self.group else []))
+        outside = [*steps[Stage.PREPARE], clone, *steps[Stage.IDENTITY], ("release",), *steps[Stage.ATTACH]]
+        inside = [*steps[Stage.BECOME_EARLY], *steps[Stage.MOUNT], *steps[Stage.ROOT]]
+        start = ("init" if self.is_init else "exec", *command)
+        return [
+            *outside, ("release",), ("inside",), ("await",), *inside, ("await",), *own, start, ("undo",), *steps[Stage.UNDO]
+        ]  # fmt: skip
 
 
 def _escaped(word: str) -> str:

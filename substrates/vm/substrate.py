@@ -19,7 +19,9 @@ from clients.libvirt import connection, domains, networks, pools, volumes
 from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec
 from machine import cgroups, processes
 from machine.commands import run
-from machine.errors import NeverAnswered, VmlabError
+from machine.errors import NeverAnswered, Unavailable, VmlabError
+from substrates.boundaries.program import environment as probe_environment
+from substrates.boundaries.program import instead_of
 from substrates.contract import BOOT_PREFIX, MILESTONES, Boot, Footprint, Request, Slot
 from substrates.inputs import artifact as artifacts
 from substrates.vm import disks, guest
@@ -278,3 +280,19 @@ def _used_bytes(name: str) -> int | None:
         while "usable" not in (said := handle.memoryStats()) and time.monotonic() < deadline:
             time.sleep(0.05)
     return (said["available"] - said["usable"]) * 1024 if "usable" in said else None
+
+
+# -- the probe of `boundaries`
+
+
+def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
+    """The same guest with the probe in the service's place; Unavailable where systemd starts the service by a unit."""
+    if "vmlab_variant=full" in definition.spec.cmdline:
+        raise Unavailable(
+            "systemd starts the service there, by a unit of its own", "vmlab boundaries vm-slim"
+        )
+    files = dict(definition.files)
+    files["command"] = "".join(f"{word}\n" for word in instead_of(files["command"].splitlines()))
+    variables = probe_environment(settings)
+    files["environment"] += "".join(f"{name}={value}\n" for name, value in variables.items())
+    return replace(definition, files=files)

@@ -9,8 +9,7 @@ import pytest
 
 from engine.values import Secret, without_secrets
 from tests.engine.harness import Project
-from tests.unit.engine.providers.kubernetes.conftest import kubeconfig
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault, kubeconfig
 
 pytest.importorskip("pulumi_kubernetes")
 HEAD = ("import os", "import pulumi", "import pulumi_kubernetes as k8s")

@@ -1,4 +1,4 @@
-"""The census: everything that a run may leave behind, counted before and after (reliability.md I1).
+"""The census: everything that a run may leave behind, counted before and after (docs/engine-rules.md I1).
 
 Docker's containers, networks, volumes and images; living processes that descend from the site's runs; files of the dynamic
 resources, private directories of engines, locks and torn temporary files. What carries the labels of another stack is

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from engine.providers.docker.daemon import Daemon, RefusalError
+from engine.providers.docker.docker_daemon import DockerDaemon, RefusalError
 from tests.live import census
 from tests.live.lab import laboratory
 from tests.live.site import Site
@@ -35,7 +35,7 @@ def docker() -> Iterator[APIClient]:
     """The real Docker."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     try:
-        client = Daemon(host).connect(seconds=60)  # the SDK alone leaks a socket when nobody answers
+        client = DockerDaemon(host).connect(seconds=60)  # the SDK alone leaks a socket when nobody answers
     except RefusalError as error:
         missing(str(error))
         raise

@@ -1,8 +1,7 @@
 """The `kubernetes` provider: every kind that the cluster knows, as `pulumi_kubernetes` 4.34.2 declares them.
 
     servicer.py     the gRPC face; decodes, dispatches, encodes, turns errors into statuses
-    configuration.py kubeconfig.py credentials.py    which cluster, and as whom
-    api.py discovery.py site.py    the API over HTTP, its kinds, both together
+    configuration.py discovery.py site.py    which cluster, its kinds, both with the client (clients/kubernetes)
     tokens.py naming.py checking.py    Check: the kind, the name, what is refused
     difference.py replacing.py quantities.py    Diff: what changed, and what needs a new object
     operations.py applying.py ownership.py    create, update, read, delete; whose an object is

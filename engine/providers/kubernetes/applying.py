@@ -11,9 +11,10 @@ import time
 
 import grpc
 
+from clients.kubernetes.api import APPLY, JSON_PATCH, Answer
+from clients.kubernetes.errors import ApiError
 from engine.providers.kubernetes import objects, ownership
-from engine.providers.kubernetes.api import APPLY, JSON_PATCH, Answer
-from engine.providers.kubernetes.refusal import AnswerError, Plain, RefusalError
+from engine.providers.kubernetes.refusal import Plain, RefusalError
 from engine.providers.kubernetes.site import Site
 
 NAMESPACE_SECONDS = 10.0
@@ -35,7 +36,7 @@ def apply(
     while True:
         try:
             return site.api.send("PATCH", path, query=query, body=body, content_type=APPLY)
-        except AnswerError as error:
+        except ApiError as error:
             seconds = 0.0 if dry else _worth_waiting(error)
             if time.monotonic() - started > seconds:
                 raise _told(body, error) from None
@@ -71,7 +72,7 @@ def relinquish(site: Site, path: str, body: Plain, manager: str) -> None:
     site.api.send("PATCH", path, query={"fieldManager": manager}, body=nothing, content_type=APPLY)
 
 
-def cannot_be_tried(error: AnswerError) -> bool:
+def cannot_be_tried(error: ApiError) -> bool:
     """Whether a dry run says nothing about the real one: the namespace comes later, or this user may only look."""
     if error.status == 404 or error.reason == "NamespaceMissing":
         return True
@@ -81,7 +82,7 @@ def cannot_be_tried(error: AnswerError) -> bool:
     return error.status == 400 and "dry run" in words
 
 
-def _worth_waiting(error: AnswerError) -> float:
+def _worth_waiting(error: ApiError) -> float:
     words = str(error)
     if error.status == 404 and error.details.get("kind") in ("namespaces", None):
         return NAMESPACE_SECONDS
@@ -92,19 +93,19 @@ def _worth_waiting(error: AnswerError) -> float:
     return 0.0
 
 
-def _conflicts(error: AnswerError) -> bool:
+def _conflicts(error: ApiError) -> bool:
     causes = error.details.get("causes") or []
     return any(cause.get("reason") == "FieldManagerConflict" for cause in causes)
 
 
-def _told(body: Plain, error: AnswerError) -> AnswerError:
+def _told(body: Plain, error: ApiError) -> ApiError:
     message = f"{objects.title(body)}: {error}"
     if _conflicts(error):
         message += (
             f'; take them over with the annotation {objects.PATCH_FORCE}: "true" or the provider\'s enablePatchForce, '
             "or leave them out of the program"
         )
-    return AnswerError(error.status, error.reason, message, error.details)
+    return ApiError(error.status, error.reason, message, error.details)
 
 
 def already_there(live: Plain, manager: str) -> RefusalError:

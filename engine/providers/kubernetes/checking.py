@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from pulumi.runtime.proto import provider_pb2
 
+from clients.kubernetes.errors import NoAnswer
 from engine import urn as urns
 from engine.providers.kubernetes import difference, discovery, naming, objects, secrecy, tokens
 from engine.providers.kubernetes.readiness import expressions
 from engine.providers.kubernetes.readiness.waiting import ready_now
-from engine.providers.kubernetes.refusal import Plain, SilenceError
+from engine.providers.kubernetes.refusal import Plain
 from engine.providers.kubernetes.secrecy import with_member
 from engine.providers.kubernetes.site import Site
 from engine.values import Properties, Unknown
@@ -64,7 +65,7 @@ def with_unready(
         return found
     try:
         now = site.live(live)
-    except SilenceError:
+    except NoAnswer:
         return found
     if now is None or not ready_now(site, news, now):
         return found

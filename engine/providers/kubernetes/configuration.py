@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pulumi.runtime.proto import provider_pb2
 
-from engine.providers.kubernetes.kubeconfig import access
-from engine.providers.kubernetes.refusal import Plain, RefusalError
+from clients.kubernetes.kubeconfig import access
+from engine.providers.kubernetes.refusal import Failures, Plain
 from engine.providers.kubernetes.site import Settings
 from engine.values import Unknown
 
@@ -89,7 +89,7 @@ def difference(olds: Plain, news: Plain, base: Path) -> provider_pb2.DiffRespons
 def _kubeconfig_faults(inputs: Plain, base: Path) -> list[tuple[str, str]]:
     try:
         _access(inputs, base)
-    except RefusalError as refusal:
+    except Failures as refusal:
         return [("kubeconfig" if inputs.get("kubeconfig") else "", str(refusal))]
     return []
 
@@ -98,7 +98,7 @@ def _server(inputs: Plain, base: Path) -> str | None:
     """The API server that these inputs name; None when they name none any more."""
     try:
         return _access(inputs, base)
-    except RefusalError:
+    except Failures:
         return None
 
 

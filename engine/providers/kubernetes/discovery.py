@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import grpc
 
-from engine.providers.kubernetes.api import Api
-from engine.providers.kubernetes.refusal import AnswerError, Plain, RefusalError
+from clients.kubernetes.api import Api
+from clients.kubernetes.errors import ApiError
+from engine.providers.kubernetes.refusal import Plain, RefusalError
 
 NEEDED_VERBS = frozenset({"get", "patch", "delete"})
 NEW_KIND_SECONDS = (
@@ -79,7 +80,7 @@ class Discovery:
         root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
         try:
             answer = self._api.get(root)
-        except AnswerError as error:
+        except ApiError as error:
             if error.status == 404:
                 return {}
             raise

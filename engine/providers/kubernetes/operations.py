@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from clients.kubernetes.errors import ApiError
 from engine.providers.kubernetes import difference, drift, objects, ownership, secrecy, tokens
 from engine.providers.kubernetes.applying import (
     already_there,
@@ -20,7 +21,7 @@ from engine.providers.kubernetes.applying import (
 )
 from engine.providers.kubernetes.readiness.table import DEFAULT_SECONDS
 from engine.providers.kubernetes.readiness.waiting import ready_now, seconds_of, until_gone, until_ready
-from engine.providers.kubernetes.refusal import AnswerError, NotReadyError, Plain, RefusalError
+from engine.providers.kubernetes.refusal import NotReadyError, Plain, RefusalError
 from engine.providers.kubernetes.site import Site
 from engine.values import Properties, contains_unknown
 from engine.values.paths import Path, parse
@@ -70,7 +71,7 @@ def create(site: Site, wanted: Wanted) -> Made:
     body = _placed(site, wanted.plain)
     path, manager = site.path_of(body), wanted.manager
     seconds = seconds_of(body, wanted.seconds, DEFAULT_SECONDS)
-    found = site.look(path)
+    found = site.api.look(path)
     if found is not None and objects.inside(found, "metadata", "deletionTimestamp"):
         _see_gone(site, path, found, seconds)
         found = None
@@ -92,7 +93,7 @@ def preview_create(site: Site, wanted: Wanted, *, replaces: bool) -> Plain | Non
         return None
     body = _placed(site, inputs)
     path = site.path_of(body)
-    found = site.look(path)
+    found = site.api.look(path)
     if found is not None and (replaces or objects.inside(found, "metadata", "deletionTimestamp")):
         return None
     if found is not None and not site.settings.upsert:
@@ -104,7 +105,7 @@ def update(site: Site, wanted: Wanted) -> Made:
     """Change it where it is, and wait until it is ready. What is gone is made anew."""
     body = _placed(site, wanted.plain)
     path, manager = site.path_of(body), wanted.manager
-    live = site.look(path)
+    live = site.api.look(path)
     if live is None:
         return create(site, wanted)
     _refuse_strangers(live, wanted)
@@ -120,7 +121,7 @@ def preview_update(site: Site, wanted: Wanted) -> Plain | None:
         return None
     body = _placed(site, inputs)
     path = site.path_of(body)
-    live = site.look(path)
+    live = site.api.look(path)
     if live is None:
         return None
     _refuse_strangers(live, wanted)
@@ -136,7 +137,7 @@ def read(site: Site, wanted: Wanted, type_: str) -> Made | None:
     if place is None or not name:
         return None
     namespace = (namespace or site.default_namespace) if place.namespaced else ""
-    live = site.look(place.path(namespace, name))
+    live = site.api.look(place.path(namespace, name))
     if (
         live is None
         or _is_strangers(live, wanted)
@@ -160,7 +161,7 @@ def delete(site: Site, wanted: Wanted, type_: str) -> None:
         return
     namespace, name = objects.split_id(wanted.id)
     path = place.path((namespace or site.default_namespace) if place.namespaced else "", name)
-    live = site.look(path)
+    live = site.api.look(path)
     if live is None or _is_strangers(live, wanted):
         return
     notes = wanted.plain if wanted.inputs else before
@@ -168,12 +169,10 @@ def delete(site: Site, wanted: Wanted, type_: str) -> None:
     options = {"propagationPolicy": policy, "preconditions": {"uid": objects.uid_of(live)}}
     try:
         site.api.send("DELETE", path, body={"apiVersion": "v1", "kind": "DeleteOptions", **options})
-    except AnswerError as error:
+    except ApiError as error:
         if error.status == 404 or (error.status == 409 and "UID" in str(error)):
             return
-        raise AnswerError(
-            error.status, error.reason, f"{objects.title(live)}: {error}", error.details
-        ) from None
+        raise ApiError(error.status, error.reason, f"{objects.title(live)}: {error}", error.details) from None
     if not (objects.is_set(notes, objects.SKIP_AWAIT) and kind in _SKIPPING):
         _see_gone(site, path, live, seconds_of(notes, wanted.seconds, DEFAULT_SECONDS))
 
@@ -205,7 +204,7 @@ def _finished(site: Site, wanted: Wanted, live: Plain, warnings: list[str]) -> M
 def _tried(site: Site, path: str, body: Plain, manager: str) -> Plain | None:
     try:
         return secrecy.plain(apply(site, path, body, manager, dry=True).body)
-    except AnswerError as error:
+    except ApiError as error:
         if cannot_be_tried(error):
             return None
         raise

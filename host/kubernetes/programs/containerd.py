@@ -6,8 +6,9 @@ come from the loopback registry over plain http. Left out: other runtimes than r
 
 from __future__ import annotations
 
+from clients.kubernetes import places as run_time
 from host.kubernetes import layout, pause
-from machine import commands
+from machine import addresses, commands
 
 NAME = "containerd"
 AFTER: tuple[str, ...] = ()
@@ -54,10 +55,10 @@ def configure() -> None:
         CONFIGURATION.format(
             data=layout.data(),
             run=layout.run(),
-            socket=layout.containerd_socket(),
+            socket=run_time.containerd_socket(),
             pause=pause.name(),
             cni=layout.configuration("cni"),
-            registry=layout.REGISTRY,
+            registry=addresses.REGISTRY,
         )
     )
 
@@ -68,4 +69,4 @@ def command() -> list[str]:
 
 
 def ready() -> bool:
-    return layout.containerd_socket().is_socket()
+    return run_time.containerd_socket().is_socket()

@@ -9,7 +9,7 @@ Left out: leader election, for there is one.
 
 from __future__ import annotations
 
-from host.kubernetes import layout, pki, probes
+from host.kubernetes import build, layout, pki, probes
 
 NAME = "kube-controller-manager"
 AFTER = ("kube-apiserver",)
@@ -22,7 +22,7 @@ def configure() -> None:
 def command() -> list[str]:
     kubeconfig = layout.kubeconfig(NAME)
     return [
-        layout.program(NAME),
+        build.program(NAME),
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",

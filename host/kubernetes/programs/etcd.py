@@ -6,7 +6,7 @@ what is measured. Left out: snapshots and compaction by time, which a lab's hour
 
 from __future__ import annotations
 
-from host.kubernetes import layout, pki, probes
+from host.kubernetes import build, layout, pki, probes
 
 NAME = "etcd"
 AFTER: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ def command() -> list[str]:
     own, key = pki.pair("etcd")
     authority = str(pki.certificate("etcd-ca"))
     return [
-        layout.program(NAME),
+        build.program(NAME),
         "--name=vmlab",
         f"--data-dir={layout.data() / 'etcd'}",
         "--unsafe-no-fsync",

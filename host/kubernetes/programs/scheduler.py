@@ -5,7 +5,7 @@ Left out: leader election, for there is one.
 
 from __future__ import annotations
 
-from host.kubernetes import layout, probes
+from host.kubernetes import build, layout, probes
 
 NAME = "kube-scheduler"
 AFTER = ("kube-apiserver",)
@@ -18,7 +18,7 @@ def configure() -> None:
 def command() -> list[str]:
     kubeconfig = layout.kubeconfig(NAME)
     return [
-        layout.program(NAME),
+        build.program(NAME),
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",

@@ -19,9 +19,10 @@ from typing import Any
 import yaml
 
 from clients.http_probe import ask
-from clients.kubernetes.access import Choice
-from clients.kubernetes.api import Api, ApiError
-from host.kubernetes import layout
+from clients.kubernetes.api import Api
+from clients.kubernetes.choice import Choice, connect
+from clients.kubernetes.errors import ApiError
+from machine import addresses
 from tests.live.lab.laboratory import Laboratory
 
 CORE = "/api/v1"
@@ -148,7 +149,7 @@ def resolved(name: str) -> str:
     question = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + words + struct.pack("!BHH", 0, 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
-        client.sendto(question, (layout.DNS_SERVICE, 53))
+        client.sendto(question, (addresses.DNS_SERVICE, 53))
         said = client.recv(512)
     answers = struct.unpack("!H", said[6:8])[0]
     return socket.inet_ntoa(said[-4:]) if answers == 1 else ""
@@ -253,4 +254,4 @@ def _left(now: dict[str, set[str]], before: dict[str, set[str]], marks: list[str
 
 def api_of(kubeconfig: Path) -> Api:
     """The cluster as its administrator sees it."""
-    return Api(Choice(kubeconfig))
+    return connect(Choice(kubeconfig))

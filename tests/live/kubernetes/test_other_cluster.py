@@ -29,7 +29,7 @@ def default_class(api: Api, tmp_path: Path) -> Iterator[str]:
     place = folder.make("vmlab-test-volume")
     note = {"storageclass.kubernetes.io/is-default-class": "true"}
     made = {"provisioner": PROVISIONER, "volumeBindingMode": "WaitForFirstConsumer"}
-    api.send("POST", CLASSES, {"metadata": {"name": NAME, "annotations": note}, **made})
+    api.create(CLASSES, {"metadata": {"name": NAME, "annotations": note}, **made})
     terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}]
     spec = {
         "capacity": {"storage": "64Mi"},
@@ -38,7 +38,7 @@ def default_class(api: Api, tmp_path: Path) -> Iterator[str]:
         "local": {"path": str(place)},
         "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
     }
-    api.send("POST", f"{CORE}/persistentvolumes", {"metadata": {"name": NAME}, "spec": spec})
+    api.create(f"{CORE}/persistentvolumes", {"metadata": {"name": NAME}, "spec": spec})
     yield NAME
     api.delete(f"{CORE}/persistentvolumes/{NAME}")
     api.delete(f"{CLASSES}/{NAME}")

@@ -14,8 +14,8 @@ import pytest
 from machine import cgroups, processes
 from substrates import oci
 from substrates.contract import Request, Slot
+from substrates.copies.records import MARK
 from substrates.inputs import artifact
-from substrates.rungs.records import MARK
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 from tests.live.namespaces import traces

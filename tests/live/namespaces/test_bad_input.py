@@ -111,8 +111,8 @@ def test_a_dead_copys_port(running: Starter) -> None:
     for _ in range(2):
         handle = running(program, rungs=("mount", "chroot"), port=18994)
         until(handle, "listens")
-        os.kill(handle.supervisor.pid, signal.SIGKILL)
-        os.waitpid(handle.supervisor.pid, 0)
+        os.kill(handle.process.pid, signal.SIGKILL)
+        os.waitpid(handle.process.pid, 0)
 
     assert ports.owner(18994)
 
@@ -120,9 +120,9 @@ def test_a_dead_copys_port(running: Starter) -> None:
 def test_a_folder_without_a_record(definition: namespaces.Definition) -> None:
     """A copy whose removal was killed when the record had gone can be started again."""
     handle = namespaces.start(definition)
-    os.kill(handle.supervisor.pid, signal.SIGKILL)
-    os.waitpid(handle.supervisor.pid, 0)
-    (Path(handle.directory) / "spec.json").unlink()
+    os.kill(handle.process.pid, signal.SIGKILL)
+    os.waitpid(handle.process.pid, 0)
+    (handle.directory / "spec.json").unlink()
 
     namespaces.wait(namespaces.start(definition))
 

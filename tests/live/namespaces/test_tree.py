@@ -19,7 +19,8 @@ from machine.commands import launch as start_process
 from machine.errors import VmlabError
 from substrates import namespaces
 from substrates.contract import Request, Slot
-from substrates.rungs import NAMES, cgroups, launch, network, records
+from substrates.copies import launch, records
+from substrates.rungs import NAMES, cgroups, network
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.traces import settled
@@ -64,8 +65,8 @@ def groups_of(name: str) -> list[Path]:
 
 def ended_with(handle: namespaces.Handle) -> int:
     """The code with which its supervisor ended, in time."""
-    assert settled(lambda: ["alive"] if handle.supervisor.lives() else []) == []
-    _, status = os.waitpid(handle.supervisor.pid, 0)
+    assert settled(lambda: ["alive"] if handle.process.lives() else []) == []
+    _, status = os.waitpid(handle.process.pid, 0)
     return os.waitstatus_to_exitcode(status)
 
 
@@ -82,7 +83,7 @@ def test_sigterm_reaches_the_service(running: Starter) -> None:
     until(handle, "ready")
     began = time.monotonic()
 
-    os.kill(handle.supervisor.pid, signal.SIGTERM)
+    os.kill(handle.process.pid, signal.SIGTERM)
 
     assert ended_with(handle) == 7
     assert "ends 2 1" in handle.log.read_text()
@@ -95,7 +96,7 @@ def test_a_service_that_ends_takes_its_children_with_it(running: Starter) -> Non
     handle = running("import os, sys, time\nif os.fork() == 0: time.sleep(600)\nsys.exit(5)")
 
     assert ended_with(handle) == 5
-    assert traces.processes(Path(handle.directory).parents[2]) == []
+    assert traces.processes(handle.directory.parents[2]) == []
 
 
 def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +109,7 @@ def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPa
 
     namespaces.destroy(handle)
 
-    assert not handle.supervisor.lives()
+    assert not handle.process.lives()
     assert namespaces.find(handle.definition.name) is None
 
 
@@ -125,8 +126,8 @@ def test_a_killed_supervisor_leaves_nothing(running: Starter, home: Path) -> Non
         assert len(own) >= 7
         assert network.links_of(name) != []
         assert traces.processes(home) != []
-        os.kill(handle.supervisor.pid, signal.SIGKILL)
-        os.waitpid(handle.supervisor.pid, 0)
+        os.kill(handle.process.pid, signal.SIGKILL)
+        os.waitpid(handle.process.pid, 0)
 
         assert settled(lambda: traces.processes(home)) == [], turn
         assert settled(lambda spaces=own: traces.in_use(spaces)) == [], turn  # type: ignore[misc]
@@ -175,8 +176,8 @@ def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
         namespaces.remove_labelled,
     ):
         handle = running(FAMILY)
-        os.kill(handle.supervisor.pid, signal.SIGKILL)
-        os.waitpid(handle.supervisor.pid, 0)
+        os.kill(handle.process.pid, signal.SIGKILL)
+        os.waitpid(handle.process.pid, 0)
         settled(lambda name=handle.definition.name: [*map(str, cgroups.here().members(name))])  # type: ignore[misc]
 
         clear()
@@ -187,10 +188,10 @@ def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
 def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:
     """Below the rung `pid` a killed supervisor's grandchildren outlive it; `destroy` finds and ends them."""
     handle = running(FAMILY, rungs=("mount", "chroot"), port=18991)
-    settled(lambda: [] if len(processes.tree(handle.supervisor.pid)) == 9 else ["waiting"])
-    os.kill(handle.supervisor.pid, signal.SIGKILL)
-    os.waitpid(handle.supervisor.pid, 0)
-    home = Path(handle.directory).parents[2]
+    settled(lambda: [] if len(processes.tree(handle.process.pid)) == 9 else ["waiting"])
+    os.kill(handle.process.pid, signal.SIGKILL)
+    os.waitpid(handle.process.pid, 0)
+    home = handle.directory.parents[2]
     assert traces.processes(home) != []
 
     namespaces.destroy(handle)
@@ -202,15 +203,15 @@ def test_a_starter_killed_too_early_leaves_a_trace(definition: namespaces.Defini
     """A copy whose starter was killed before it could note the pid is found by its mark, and removed."""
     request = Request("/", "n", echoed=True)
     boot = namespaces.boot(definition, Slot(7, 18992), request)
-    unknown = replace(boot.copy, supervisor=processes.Process(0, 0))
+    unknown = replace(boot.copy, process=processes.Process(0, 0))
     records.write(unknown)
 
     found = namespaces.find(boot.copy.definition.name)
     assert found is not None
-    assert found.supervisor == boot.copy.supervisor
+    assert found.process == boot.copy.process
     namespaces.remove_copies()
 
-    assert not boot.copy.supervisor.lives()
+    assert not boot.copy.process.lives()
 
 
 def test_version_2_gives_birth_in_the_group(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from substrates.copies.records import MARK
 from substrates.rungs import cgroups, network
-from substrates.rungs.records import MARK
 
 Traces = set[str]
 SETTLE_SECONDS = 5.0

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from clients.kubernetes.access import KUBECONFIG, Choice
 
 from clients.kubernetes import api
-from clients.kubernetes.access import KUBECONFIG, Choice
 from clients.kubernetes.api import Api, ApiError
 from machine.errors import InvalidInput, Unavailable
 from substrates.contract import Request, Slot

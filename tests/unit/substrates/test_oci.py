@@ -22,7 +22,7 @@ from machine.commands import launch
 from machine.errors import NeverAnswered, VmlabError
 from substrates import oci
 from substrates.contract import Request, Slot
-from substrates.rungs.records import MARK
+from substrates.copies.records import MARK
 
 RUNTIME = """#!{python} -ISs
 import json, os, shutil, subprocess, sys

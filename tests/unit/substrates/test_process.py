@@ -1,4 +1,4 @@
-"""The bare process: how it is started, held, found again and taken away. As root it is another user, else the same one."""
+"""The bare process: how it is started, limited, found again and removed. As root it is another user, else the same one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from machine import ports, processes
+from machine import addresses, ports, processes
 from machine.errors import InvalidInput, NeverAnswered, VmlabError
 from substrates import process
-from substrates.contract import Request, Slot
+from substrates.contract import Limits, Request, Slot
+from substrates.copies import life, records
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 SERVER = """
@@ -45,7 +46,9 @@ def definition(extra: str = "", **changed: object) -> process.Definition:
     """A server in a line of Python."""
     command = ["/usr/bin/env", "python3", "-I", "-S", "-c", SERVER.format(extra=extra), "{port}"]
     command[:2] = ["/usr/bin/python3"] if Path("/usr/bin/python3").exists() else [PYTHON]
-    base = process.Definition("vmlab-try", command, free_port(), "/", 1.0, 64 * 1024**2)
+    base = process.define(
+        name="vmlab-try", command=command, port=free_port(), health="/", cpus=1.0, memory_bytes=64 * 1024**2
+    )
     return replace(base, **changed)  # type: ignore[arg-type]
 
 
@@ -69,7 +72,7 @@ def started(given: process.Definition) -> process.Handle:
 
 
 def test_limits_are_on_the_process() -> None:
-    """Files, processes and core dumps are limited, new privileges are not to be had, and one CPU is all it may use."""
+    """Files, processes and core dumps are limited, new privileges are not available, and one CPU is all it may use."""
     handle = started(definition())
     pid = handle.process.pid
     rows = Path(f"/proc/{pid}/limits").read_text().splitlines()
@@ -79,19 +82,15 @@ def test_limits_are_on_the_process() -> None:
     assert found["Max core file size"] == ["0", "0"]
     assert status(pid)["NoNewPrivs"] == "1"
     assert len(os.sched_getaffinity(pid)) == 1
-    assert process.limits({"name": "vmlab-try"}) == {
-        "cpus": 1,
-        "memory_bytes": 64 * 1024**2,
-        "enforced": False,
-    }
+    assert process.limits({"name": "vmlab-try"}) == Limits(1.0, None, enforced=False)
 
 
 @as_root
 def test_root_starts_it_as_another_user_without_capabilities() -> None:
     """All four ids are the service's user's, no group is left, and each set of capabilities is empty."""
     found = status(started(definition()).process.pid)
-    assert found["Uid"].split() == [str(process.USER)] * 4
-    assert found["Gid"].split() == [str(process.USER)] * 4
+    assert found["Uid"].split() == [str(addresses.USER)] * 4
+    assert found["Gid"].split() == [str(addresses.USER)] * 4
     assert found["Groups"] == ""
     assert {found[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
 
@@ -108,19 +107,19 @@ def test_it_is_found_again_without_any_state() -> None:
 
 
 def test_destroy_leaves_nothing() -> None:
-    """Process, port and directory are gone, and a second destroy is none the worse."""
+    """Process, port and directory are gone, and a second destroy changes nothing."""
     handle = started(definition())
     process.destroy(handle)
     process.destroy(handle)
     assert not handle.process.lives()
     assert ports.owner(handle.definition.port) is None
-    assert not Path(handle.directory).exists()
+    assert not handle.directory.exists()
     assert process.names() == []
 
 
-def test_deaf_child_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ignores SIGTERM gets its time and then ends all the same."""
-    monkeypatch.setattr(process, "STOP_SECONDS", 0.3)
+def test_child_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that ignores SIGTERM has its time and is then killed."""
+    monkeypatch.setattr(life, "STOP_SECONDS", 0.3)
     handle = started(definition(STUBBORN))
     start = time.monotonic()
     process.destroy(handle)
@@ -151,7 +150,7 @@ def test_leftover_of_the_same_name_is_stopped_first() -> None:
 def test_starter_that_was_killed_leaves_a_trace() -> None:
     """A process is found by its name although whoever started it could not note its pid."""
     handle = started(definition())
-    process._write(replace(handle, process=process.UNKNOWN))
+    records.write(replace(handle, process=records.UNKNOWN))
     assert process.find("vmlab-try") == handle
     process.remove_labelled()
     assert not handle.process.lives()
@@ -223,7 +222,7 @@ def test_marks_are_filled_in_inside_words_and_templates(home: Path) -> None:
     given = definition(templates={"/etc/try.conf": "listen {port}; data {data}; map { a b }"})
     given = replace(given, command=[*given.command, "--at={data}/x", "{rendered}/etc/try.conf"])
     handle = started(given)
-    rendered = Path(handle.directory) / "rendered/etc/try.conf"
+    rendered = handle.directory / "rendered/etc/try.conf"
     assert rendered.read_text() == f"listen {given.port}; data {handle.definition.data}; map {{ a b }}"
     words = Path(f"/proc/{handle.process.pid}/cmdline").read_text().split("\0")
     assert words[-3:-1] == [f"--at={handle.definition.data}/x", str(rendered)]
@@ -240,7 +239,7 @@ def test_given_data_stays() -> None:
 def test_cpus_are_changed_in_place() -> None:
     """The running process may use another number of processors afterwards."""
     handle = started(definition())
-    changed = process.set_cpus(handle, 2.0)
+    changed = process.set_limits(handle, 2.0, handle.definition.memory_bytes)
     assert changed.process == handle.process
     assert len(os.sched_getaffinity(handle.process.pid)) == min(2, len(os.sched_getaffinity(0)))
     assert process.find("vmlab-try") == changed

@@ -7,6 +7,6 @@
     pods.py         why pods are not running: their states, events and last words
     waiting.py      asking until a rule is met
 
-The rules are the official provider's (provider/pkg/await; reliability.md 2.1). Where they are stricter or sooner it
+The rules are the official provider's (provider/pkg/await; docs/engine-rules.md 2.1). Where they are stricter or sooner it
 is said there.
 """

@@ -19,7 +19,7 @@ from engine.providers.kubernetes.objects import (
 )
 from engine.providers.kubernetes.readiness.deployment import current_replica_set
 from engine.providers.kubernetes.readiness.view import View, selector_text
-from engine.providers.kubernetes.refusal import Plain, RefusalError
+from engine.providers.kubernetes.refusal import Failures, Plain
 
 PODS = 3
 EVENTS = 3
@@ -32,7 +32,7 @@ def troubles(view: View, live: Plain) -> list[str]:
     """What stands in the way of this object's pods, most telling first; never an error of its own."""
     try:
         return _unique(_troubles(view, live))
-    except RefusalError as refusal:
+    except Failures as refusal:
         return [f"and its pods cannot be asked why: {refusal}"]
 
 
@@ -104,8 +104,8 @@ def _log(view: View, pod: Plain, status: Plain, said: str) -> Iterable[str]:
     )
     for more in ({"previous": "true"}, {}) if runs_again else ({},):
         try:
-            lines = view.site.api.text(path, query | more).strip()
-        except RefusalError:
+            lines = view.site.api.text(path, **query, **more).strip()
+        except Failures:
             continue
         if lines and not lines.startswith(_NO_LOG):
             yield f"{said} said last:\n" + "\n".join(f"    {line}" for line in lines.splitlines())

@@ -55,7 +55,7 @@ class View:
     def look(self, api_version: str, kind: str, namespace: str, name: str) -> Plain | None:
         """One object, or None."""
         place = self.site.kinds.find(api_version, kind)
-        return self.site.look(place.path(namespace, name)) if place else None
+        return self.site.api.look(place.path(namespace, name)) if place else None
 
 
 Rule: TypeAlias = Callable[[View, Plain], Verdict]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 
+from clients.kubernetes.errors import Cancelled
 from engine.providers.kubernetes import objects
 from engine.providers.kubernetes.readiness.pods import troubles
 from engine.providers.kubernetes.readiness.table import Awaited, awaited
 from engine.providers.kubernetes.readiness.view import Verdict, View
-from engine.providers.kubernetes.refusal import CancelledError, NotReadyError, Plain, RefusalError
+from engine.providers.kubernetes.refusal import Failures, NotReadyError, Plain
 from engine.providers.kubernetes.site import Site
 
 
@@ -31,9 +32,9 @@ def until_ready(site: Site, inputs: Plain, live: Plain, custom: float, warnings:
     seconds = seconds_of(inputs, custom, wanted.seconds)
     try:
         in_time = site.api.until(wait.over, seconds, f"{objects.title(live)} to be ready")
-    except CancelledError:
+    except Cancelled:
         raise NotReadyError(wait.live, [f"cancelled while waiting for {wait.verdict.waiting_for}"]) from None
-    except RefusalError as refusal:
+    except Failures as refusal:
         raise NotReadyError(wait.live, [f"{objects.title(live)} exists, but: {refusal}"]) from None
     if wait.verdict.ready:
         return wait.live
@@ -84,7 +85,7 @@ def until_gone(site: Site, path: str, thing: Plain, seconds: float) -> list[str]
     found: list[Plain | None] = [None]
 
     def gone() -> bool:
-        found[0] = site.look(path)
+        found[0] = site.api.look(path)
         return found[0] is None or objects.uid_of(found[0]) != objects.uid_of(thing)
 
     started = time.monotonic()

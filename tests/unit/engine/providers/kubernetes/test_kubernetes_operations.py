@@ -12,8 +12,8 @@ from google.protobuf import empty_pb2
 
 from engine.values import UNKNOWN, Secret, without_secrets
 from engine.values.wire import from_struct
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.driver import Engine, HalfMade
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
 
 MAP = "core/v1:ConfigMap"
 PATH = "/api/v1/namespaces/default/configmaps/fixed"

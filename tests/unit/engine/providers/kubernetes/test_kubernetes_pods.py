@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.providers.kubernetes.readiness import pods
 from engine.providers.kubernetes.readiness.view import View
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.staging import conditions, crashing, rollout
 
 

@@ -17,8 +17,8 @@ from engine.providers.kubernetes.readiness import (
     workloads,
 )
 from engine.providers.kubernetes.readiness.view import View, selector_text
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.driver import Engine, HalfMade
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.staging import conditions, rollout
 
 
