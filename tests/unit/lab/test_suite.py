@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import suite
-from lab.engine import ROOT
+from lab.commands import suite
+from lab.deploying.engines import ROOT
 from tests import groups
 
 
