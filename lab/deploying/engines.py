@@ -102,7 +102,12 @@ def environment() -> dict[str, str]:
         found["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(state / "passphrase")
         if "PULUMI_CONFIG_PASSPHRASE_FILE" not in os.environ:
             _make_passphrase(state / "passphrase")
-    return {name: os.environ.get(name) or value for name, value in found.items()}
+    found = {name: os.environ.get(name) or value for name, value in found.items()}
+    if folders := plugin_folders():  # whose components and providers the program's processes import
+        found["PYTHONPATH"] = os.pathsep.join(
+            [*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
+    return found
 
 
 def exports() -> str:
