@@ -15,7 +15,7 @@ import socket
 import time
 from dataclasses import replace
 
-from clients.http_probe import PAUSE_SECONDS, Answer, ask
+from clients.http_probe import first_answer
 from clients.kubernetes.api import Api
 from clients.kubernetes.choice import shared
 from machine.errors import VmlabError
@@ -45,7 +45,8 @@ def booted(definition: Definition, copy: Handle, slot: Slot, request: Request) -
         deadline = stamps["requested"] + int(request.seconds * 1e9)
         ready = watch.until("ready", deadline)
         near = CONNECT_SECONDS if definition.choice.ours else FAR_SECONDS
-        answer = _first_answer(f"{url}{request.path}", deadline, request.expected, near) if ready else None
+        asked = f"{url}{request.path}"
+        answer = first_answer(asked, deadline, request.expected, connect_seconds=near) if ready else None
         watch.until("started", time.monotonic_ns() + int(EVENT_SECONDS * 1e9) if answer else 0)
         seen, events, trouble = dict(watch.stamps_ns), list(watch.events), watch.trouble
     stamps |= _sandboxed(seen)
@@ -85,17 +86,6 @@ def _refuses(url: str) -> bool:
     except OSError:
         return False
     return False
-
-
-def _first_answer(url: str, deadline_ns: int, nonce: str, connect_seconds: float) -> Answer | None:
-    """As `probe.first_answer`, with little patience for a connection."""
-    wanted = nonce.encode()
-    while time.monotonic_ns() < deadline_ns:
-        answer = ask(url, min(2.0, max(0.001, (deadline_ns - time.monotonic_ns()) / 1e9)), connect_seconds)
-        if answer is not None and answer.status == 200 and wanted in answer.body:
-            return answer
-        time.sleep(PAUSE_SECONDS)
-    return None
 
 
 def _sandboxed(seen: dict[str, int]) -> dict[str, int]:
