@@ -10,7 +10,7 @@ import pytest
 from host import packages, record, systemd
 from host.libvirt import binding, daemons, kvm, leftovers, traces, virsh
 from host.parts import libvirt as part
-from machine import cgroups, commands
+from machine import cgroups, commands, ports
 from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
@@ -64,7 +64,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch, libvirt: Libvirt) -> Iterator[list[
 
     monkeypatch.setattr(commands, "spawn", spawn)
     monkeypatch.setattr(systemd, "running", lambda: False)
-    monkeypatch.setattr(daemons, "listens", lambda path: any(one[0] == "virtlogd" for one in started))
+    monkeypatch.setattr(ports, "accepts", lambda path: any(one[0] == "virtlogd" for one in started))
     yield started
     daemons.stop()
 
@@ -186,7 +186,7 @@ def test_without_the_binding_it_is_not_running(libvirt: Libvirt, monkeypatch: py
 def test_a_killed_virtlogd_is_told(spawned: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """libvirt answers, but guests' output goes nowhere."""
     part.up(print)
-    monkeypatch.setattr(daemons, "listens", lambda path: False)
+    monkeypatch.setattr(ports, "accepts", lambda path: False)
 
     assert part.status().state == "stopped"
     assert "virtlogd has ended" in part.status().detail
