@@ -1,6 +1,6 @@
 """What these tests ask of the real cluster, and the census of everything that a stack may leave in it and beside it.
 
-Each test's stack has a name that nobody else has, in a copy of the program whose stacks may be changed.
+Each test's stack has a unique name, in a copy of the program whose stacks may be changed.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def until(happened: Callable[[], object], seconds: float, what: str) -> None:
 
 
 def answers(url: str) -> bool:
-    """Whether somebody answers 200."""
+    """Whether the service answers 200."""
     found = ask(url, 2.0, 0.5)
     return found is not None and found.status == 200
 

@@ -226,7 +226,7 @@ def test_behind_the_labs_back(stack: Stack) -> None:
     assert "-service" in shown
     assert "-quota" in shown
     assert "1 deleted" in shown, shown
-    assert again.returncode != 0, "after the refresh there is something to mend"
+    assert again.returncode != 0, "after the refresh there is something to repair"
     assert stack.only("resourcequotas")["spec"]["hard"] == quota["spec"]["hard"]
     until(lambda: cluster.answers(stack.outputs["url"]), 20, "the Service leads to the pods again")
 

@@ -69,7 +69,7 @@ class Lab:
         return self.site.api.look(place.path(self.namespace, name))
 
     def by_hand(self, method: str, api_version: str, kind: str, name: str, body: Any = None) -> Any:
-        """What somebody else does: a merge patch, a delete, an apply as `kubectl`."""
+        """What another user does: a merge patch, a delete, an apply as `kubectl`."""
         place = self.site.kinds.find(api_version, kind)
         assert place is not None
         path = place.path(self.namespace, name)

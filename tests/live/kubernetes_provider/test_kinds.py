@@ -133,7 +133,7 @@ def test_custom_kind_of_the_same_run(new_lab: Callable[..., Lab]) -> None:
 
 
 def test_change_behind_our_back(new_lab: Callable[..., Lab]) -> None:
-    """An edit is seen by refresh and mended by an update with patchForce; without it the editor is named."""
+    """An edit is seen by refresh and repaired by an update with patchForce; without it the editor is named."""
     lab = new_lab()
     namespace = lab.start()
     state = lab.make("core/v1:ConfigMap", "m", {"data": {"a": "1"}})

@@ -103,7 +103,7 @@ def greet(project: Project, greeting: str) -> None:
 
 
 def test_life_of_a_program(project: Project, site: Site) -> None:
-    """Up, up again, refresh, an edit that rolls the pods, loss and mending, destroy: each does what it says and no more."""
+    """Up, up again, refresh, an edit that rolls the pods, loss and repair, destroy: each does what it reports and no more."""
     first = project.run("up", "--json")
     assert first.changes == {"create": 8}
     assert project.canary not in first.out + first.err

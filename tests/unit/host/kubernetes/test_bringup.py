@@ -116,7 +116,7 @@ def test_kubeconfigs_after_a_kill(monkeypatch: pytest.MonkeyPatch, supervisor: L
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Kernel settings of a plain Debian: nobody has loaded br_netfilter."""
+    """Kernel settings of a plain Debian: br_netfilter is not loaded."""
     (tmp_path / "sys/net/ipv4").mkdir(parents=True)
     (tmp_path / "sys/net/ipv4/ip_forward").write_text("0\n")
     monkeypatch.setattr(sysctl, "FOLDER", tmp_path / "sys")
@@ -124,7 +124,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def load(settings: Path) -> None:
-    """What the module brings; somebody may have turned it off."""
+    """What the module brings; it may be turned off."""
     (settings / BRIDGE).parent.mkdir()
     (settings / BRIDGE).write_text("0\n")
 

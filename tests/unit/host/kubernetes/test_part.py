@@ -67,7 +67,7 @@ def test_a_taken_port_is_refused(monkeypatch: pytest.MonkeyPatch, owner: tuple[i
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of root's on which nobody listens."""
+    """A machine of root's on which no program listens."""
     monkeypatch.setattr(ports, "taken", lambda port: False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 

@@ -1,4 +1,4 @@
-"""Keys and kubeconfigs: signed by the right authority, readable by nobody else."""
+"""Keys and kubeconfigs: signed by the right authority, readable by root alone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_nobody_else_can_read_them() -> None:
 
 
 def test_the_labs_kubeconfig_is_complete() -> None:
-    """It names one cluster, with everything inside, and is nobody's default."""
+    """It names one cluster, with everything inside, and is not the default of any user."""
     pki.make()
     kubeconfigs.make()
 

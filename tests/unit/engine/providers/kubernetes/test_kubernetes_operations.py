@@ -97,7 +97,7 @@ def test_object_that_comes_between_look_and_apply_is_given_back(
 
 
 def test_strangers_object_under_our_name_counts_as_gone(engine: Engine, fake: FakeApi) -> None:
-    """Deleted and made anew by somebody else: refresh says gone, delete leaves it, update refuses."""
+    """Deleted and made anew by another user: refresh says gone, delete leaves it, update refuses."""
     state = engine.create(engine.urn(MAP), FIXED)
     del fake.objects[PATH]
     fake.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fixed", "namespace": "default"}})
@@ -179,7 +179,7 @@ def test_unknown_field_is_not_tried_again(engine: Engine, fake: FakeApi) -> None
 
 
 def test_fields_of_others_are_refused_or_taken(engine: Engine, fake: FakeApi) -> None:
-    """A field that somebody changed is a conflict that names them, until patchForce takes it over."""
+    """A field that another manager changed is a conflict that names it, until patchForce takes it over."""
     state = engine.create(engine.urn(MAP), FIXED)
     live = fake.objects[PATH]
     fake.put({**live, "data": {"a": "theirs"}}, manager="kubectl-edit")
