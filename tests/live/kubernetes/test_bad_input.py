@@ -49,7 +49,10 @@ def test_kubeconfig_that_points_nowhere(down: Stack, tmp_path: Path, kubeconfig:
 
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "points at https://127.0.0.1:9, which does not answer: Connection refused; next: give --kubeconfig" in done.stderr
+    assert (
+        "points at https://127.0.0.1:9, which does not answer: Connection refused; next: give --kubeconfig"
+        in done.stderr
+    )
 
 
 def test_no_such_context(down: Stack, tmp_path: Path, kubeconfig: dict[str, object]) -> None:

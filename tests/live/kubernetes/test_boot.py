@@ -115,7 +115,7 @@ def test_same_bytes_and_limits(up: Stack) -> None:
 
 
 def test_boot_that_never_answers(up: Stack, definition: copies.Definition) -> None:
-    """An image that does not exist: the boot fails at once with the last milestone and the kubelet's message, and leaves nothing."""
+    """An image that does not exist: the boot fails at once, with the last milestone and the kubelet's message."""
     template = {**definition.template, "spec": {**definition.template["spec"]}}
     container = {**template["spec"]["containers"][0], "image": "127.0.0.1:5000/vmlab/nobody-has-this:1"}
     template["spec"]["containers"] = [container]
