@@ -74,7 +74,7 @@ def test_what_is_no_kubeconfig(down: Stack, tmp_path: Path) -> None:
     assert "it is not a kubeconfig" in done.stderr
     done = down.run("up", "--kubeconfig")
     assert done.returncode == 2
-    assert "--kubeconfig wants a file" in done.stderr
+    assert "--kubeconfig requires a file" in done.stderr
 
 
 def test_image_that_cannot_be_pulled(new_stack: Callable[..., Stack]) -> None:
