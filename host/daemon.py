@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from host.reporting import Say
 from machine import commands, places, processes
 from machine.errors import VmlabError
 
-Say = Callable[[str], None]
 PAUSE = 0.02
 
 

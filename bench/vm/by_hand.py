@@ -1,8 +1,8 @@
 """The same guest started by a QEMU command line written by hand, timed from `qemu-img create` to the first valid answer.
 
-Kernel, initramfs, the disk below, memory and the network are those of the stack's own domain; the layer, the data disk and
-the configuration are made in the timed part, as the lab makes them. The tap is there before, so that a hand's time is
-the least it can be. Left out: what a person who starts one guest does without: seccomp, another user, a cgroup.
+Kernel, initramfs, the base disk, memory and the network are those of the stack's own domain; the layer, the data disk and
+the configuration are created in the timed part, as the lab creates them. The tap device exists before, so that the time by
+hand is a minimum. Out of scope: what a single guest does not need: seccomp, another user, a cgroup.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CPU = {"kvm": "host", "tcg": "max"}
 
 
 class Hand:
-    """One stack's guest by hand: what its command line is made of."""
+    """One stack's guest by hand: the parts of its command line."""
 
     def __init__(self, definition: vm.Definition) -> None:
         self.definition = definition
@@ -42,7 +42,7 @@ class Hand:
         )
 
     def boot(self, request: Request) -> Boot:
-        """Make the disks, start QEMU, wait for the answer, take all of it away."""
+        """Create the disks, start QEMU, wait for the answer, remove everything."""
         self._prepare()
         console = self.folder / "console"
         try:
@@ -63,7 +63,7 @@ class Hand:
             self._clear()
 
     def command(self, console: Path) -> list[str]:
-        """As a person would type it."""
+        """The command line as an administrator would type it."""
         spec = self.definition.spec
         root, data, config = (disk.path for disk in self.disks)
         return [

@@ -8,7 +8,7 @@ import json
 from engine.commands.opening import open_session
 from engine.errors import WrongUse
 from engine.urn import STACK_TYPE
-from engine.values import Properties, Value, without_secrets
+from engine.values import Properties, Value, masked, without_secrets
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,8 +23,6 @@ def run(options: argparse.Namespace) -> int:
     if options.name and options.name not in outputs:
         known = ", ".join(sorted(outputs)) or "none"
         raise WrongUse(f"stack {session.name!r} has no output {options.name!r}; it has: {known}")
-    from engine.display.words import masked
-
     shown: dict[str, Value] = {
         key: without_secrets(value) if options.show_secrets else masked(value)
         for key, value in outputs.items()

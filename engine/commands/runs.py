@@ -16,10 +16,10 @@ from engine import urn as urns
 from engine.commands.opening import load_config, open_session
 from engine.deploy.deployment import Options
 from engine.deploy.events import Diagnostic, Event
-from engine.deploy.operations import Operation, Result
+from engine.deploy.stack_operation import Operation, Result
 from engine.errors import EngineError
 from engine.program.source import ProgramSource
-from engine.stack import Session
+from engine.session import Session
 from engine.state import checkpoint
 from engine.state.history import UpdateInfo, add_history
 from engine.state.lock import stack_lock
@@ -214,6 +214,6 @@ def _display(as_json: bool) -> Display:
         from engine.display.terminal import Terminal
 
         return Terminal()
-    from engine.display.plain import Plain
+    from engine.display.plain_text import PlainText
 
-    return Plain()
+    return PlainText()

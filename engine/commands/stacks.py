@@ -31,7 +31,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from engine.stack import Session
+    from engine.session import Session
 
     project, backend = open_project(options)
     if not options.stack:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.commands.opening import open_session
 from engine.errors import WrongUse
-from engine.stack import Session
+from engine.session import Session
 from engine.state import checkpoint
 from engine.state.lock import stack_lock
 from engine.state.snapshot import problems

@@ -1,6 +1,6 @@
-"""Deploying: from what the program wants (goals) to what is (states), one step a resource.
+"""Deploying: from what the program declares (goals) to what exists (states), one step a resource.
 
-Reading order: `goal`, `events`, `registry` (providers), `differences`, `generator` (which step), `steps` (what it does),
-`deployment` (the shared memory of a run), `monitor` (the program's door), `deletes`, `refresh`, `recovery`,
-`operations` (preview, up, refresh, destroy).
+Reading order: `goal`, `events`, `provider_resources`, `differences`, `generator` (which step), `steps` (what it does),
+`deployment` (the shared memory of a run), `monitor` and `engine_service` (the program's gRPC services), `program_run`,
+`deletes`, `refresh`, `recovery`, `stack_operation` (preview, up, refresh, destroy).
 """

@@ -1,4 +1,4 @@
-"""Aliases: under which URN an earlier run knew a resource (reliability.md D4).
+"""Aliases: under which URN an earlier run knew a resource (docs/engine-rules.md D4).
 
 Candidates in order: its own URN, each alias the program gives, then the same aliases under the parent's former URNs, with
 the parent's old name as prefix where the child carries the parent's new one.

@@ -12,7 +12,7 @@ from engine import urn as urns
 from engine.deploy import steps
 from engine.deploy.deployment import Deployment, Stopped
 from engine.deploy.events import Op
-from engine.deploy.registry import split_reference
+from engine.deploy.provider_resources import split_reference
 from engine.errors import EngineError, StepFailed, WrongUse
 from engine.state.resource import Resource
 

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 
 from engine import urn as urns
 from engine.deploy.events import Diagnostic, Event, Listener, Op, StepDone, StepErred, StepStarted
-from engine.deploy.registry import Registry, split_reference
+from engine.deploy.provider_resources import ProviderResources, split_reference
 from engine.errors import EngineError, StepFailed
 from engine.providers.client import Provider
 from engine.state.journal import Journal
@@ -64,7 +64,7 @@ class Deployment:
         project: str,
         base: Snapshot,
         journal: Journal,
-        registry: Registry,
+        providers: ProviderResources,
         options: Options,
         listener: Listener,
     ) -> None:
@@ -72,7 +72,7 @@ class Deployment:
         self.project = project
         self.base = base
         self.journal = journal
-        self.registry = registry
+        self.providers = providers
         self.options = options
         self.outcome = Outcome()
         self.olds = {r.urn: r for r in base.resources if not r.delete}
@@ -190,8 +190,8 @@ class Deployment:
         for known in (self.news.get(urn), *self.base.resources):
             if known is not None and known.urn == urn and known.id == id_:
                 if known is not self.news.get(urn):
-                    self.registry.ensure(known)
-                return self.registry.get(resource.provider)
+                    self.providers.ensure(known)
+                return self.providers.get(resource.provider)
         raise StepFailed(
             resource.urn, f"the provider {resource.provider} of {resource.urn} is not in the state"
         )

@@ -1,7 +1,7 @@
 """Comparing: what changes between a resource's old state and its goal, and whether that means a replacement.
 
 The provider has the first word; where it leaves the comparison to the engine, old and new inputs are compared here
-(reliability.md B4). ignoreChanges and replaceOnChanges are the program's corrections to either (B2, B6).
+(docs/engine-rules.md B4). ignoreChanges and replaceOnChanges are the program's corrections to either (B2, B6).
 """
 
 from __future__ import annotations

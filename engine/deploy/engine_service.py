@@ -1,4 +1,4 @@
-"""pulumirpc.Engine: where programs log. Debug messages are dropped, because they may hold values (reliability.md 4.2)."""
+"""pulumirpc.Engine: where programs log. Debug messages are dropped, because they may hold values (docs/engine-rules.md 4.2)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The step generator: which step turns a resource's old state into its goal.
 
-One method a question, in the order in which they are asked (reliability.md B1 to B7, C1 to C4): whose is it, is the input
+One method a question, in the order in which they are asked (docs/engine-rules.md B1 to B7, C1 to C4): whose is it, is the input
 good, is it new, what differs, must it be replaced. The doing is in `steps`, the cascade in `replacement`.
 """
 
@@ -15,7 +15,7 @@ from engine.deploy.aliases import candidates
 from engine.deploy.deployment import Deployment
 from engine.deploy.differences import changed_keys, compare, force_replace, keep_ignored
 from engine.deploy.events import Op
-from engine.deploy.registry import split_reference
+from engine.deploy.provider_resources import split_reference
 from engine.errors import StepFailed
 from engine.providers.client import CheckFailure, Difference, ProviderError
 from engine.state.resource import Resource
@@ -101,9 +101,9 @@ class Generator:
 
     def default_provider(self, package: str, version: str, url: str) -> str:
         """The reference of a package's default provider, which is registered on first use (D7)."""
-        goal = self._run.registry.default_goal(package, version, url)
+        goal = self._run.providers.default_goal(package, version, url)
         urn = urns.make(self._run.stack, self._run.project, "", goal.type, goal.name)
-        with self._run.registry.default_lock(urn):
+        with self._run.providers.default_lock(urn):
             state = self._run.news.get(urn) or self.register(goal)
         return f"{state.urn}::{state.id}"
 
@@ -193,9 +193,9 @@ class Generator:
         if not self._run.options.preview and contains_unknown(news):
             raise StepFailed(new.urn, "an input is still unknown although this is not a preview")
         if urns.is_provider_type(new.type):
-            checked, failures = self._run.registry.check(new.urn, olds, news)
+            checked, failures = self._run.providers.check(new.urn, olds, news)
         else:
-            provider = self._run.registry.get(new.provider)
+            provider = self._run.providers.get(new.provider)
             if not provider.configured:
                 return news
             try:
@@ -213,12 +213,12 @@ class Generator:
     def _difference(self, goal: Goal, old: Resource, new: Resource) -> Difference:
         preview = self._run.options.preview
         if urns.is_provider_type(new.type):
-            return self._run.registry.diff(old, new.inputs)
+            return self._run.providers.diff(old, new.inputs)
         if new.deleted_with and new.deleted_with in self._run.replaced:
             return Difference(changed=True, replaces=["deletedWith"], delete_before_replace=False)
         if self._provider_replaced(old, new):
             return Difference(changed=True, replaces=["provider"])
-        provider = self._run.registry.get(new.provider)
+        provider = self._run.providers.get(new.provider)
         difference = compare(provider, old, new.inputs, goal.ignore_changes, preview)
         return force_replace(difference, old, new.inputs, goal.replace_on_changes)
 
@@ -232,7 +232,7 @@ class Generator:
         after = self._run.news.get(split_reference(new.provider)[0])
         if before is None or after is None or urns.type_of(before.urn) != urns.type_of(after.urn):
             return True
-        return bool(self._run.registry.diff(before, after.inputs).replaces)
+        return bool(self._run.providers.diff(before, after.inputs).replaces)
 
     def _import(self, goal: Goal, old: Resource | None, new: Resource) -> Resource:
         """Adopt what exists, then compare: what the program says must be what was found (E5)."""
@@ -240,7 +240,7 @@ class Generator:
         new.import_id = goal.import_id
         found = steps.read(self._run, old, new, goal.import_id, Op.IMPORT)
         checked = self._check(found, found.inputs, wanted)
-        provider = self._run.registry.get(found.provider)
+        provider = self._run.providers.get(found.provider)
         difference = compare(provider, found, checked, goal.ignore_changes, self._run.options.preview)
         if difference.changed:
             raise StepFailed(

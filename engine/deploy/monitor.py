@@ -160,7 +160,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             reference = request.provider or self._generator.default_provider(
                 package, request.version, request.pluginDownloadURL
             )
-            answer, failures = self._run.registry.get(reference).invoke(
+            answer, failures = self._run.providers.get(reference).invoke(
                 request.tok, from_struct(request.args)
             )
         except (EngineError, ProviderError) as error:

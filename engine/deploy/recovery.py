@@ -1,4 +1,4 @@
-"""Recovering: creates whose answer was lost, because a provider or the engine was killed (reliability.md 1.6.2, 1.6.3).
+"""Recovering: creates whose answer was lost, because a provider or the engine was killed (docs/engine-rules.md 1.6.2, 1.6.3).
 
 The official engine warns and creates again, which leaks or collides. Here each pending create is looked for under the
 deterministic name its inputs carry: found and ready, it is adopted; found half-made, it is deleted; not found, the
@@ -13,8 +13,8 @@ from engine import urn as urns
 from engine.deploy import steps
 from engine.deploy.deletes import depends_on
 from engine.deploy.deployment import Deployment
+from engine.deploy.provider_resources import split_reference
 from engine.deploy.refresh import without
-from engine.deploy.registry import split_reference
 from engine.errors import EngineError, StepFailed
 from engine.providers.client import Provider, ProviderError
 from engine.state.resource import PendingOperation, Resource
@@ -64,7 +64,7 @@ def _put_provider_back(deployment: Deployment, wanted: Resource) -> None:
     known = any(resource.urn == urn and resource.id == id_ for resource in deployment.base.resources)
     if known or not urns.name_of(urn).startswith("default"):
         return
-    goal = deployment.registry.default_goal(urns.package_of(urns.type_of(urn)), "", "")
+    goal = deployment.providers.default_goal(urns.package_of(urns.type_of(urn)), "", "")
     provider = Resource(urn=urn, type=goal.type, custom=True, id=id_, inputs=goal.inputs, outputs=goal.inputs)
     deployment.base.resources.insert(0, provider)
     deployment.journal.record(add=provider)

@@ -1,4 +1,4 @@
-"""Refreshing: the state learns what is really there (reliability.md E1 to E3).
+"""Refreshing: the state learns what is really there (docs/engine-rules.md E1 to E3).
 
 Every custom resource is read, side by side. What is gone leaves the state, and what referred to it no longer does.
 """

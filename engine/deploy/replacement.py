@@ -1,7 +1,7 @@
 """Replacing: create before delete, or delete before create with everything that hangs on it; and renaming in the state.
 
 Delete-before-replace takes the dependents with it that could not survive: those that would themselves be replaced if
-the changed resource's outputs were unknown, those whose provider it is, those deleted with it (reliability.md C2, C3).
+the changed resource's outputs were unknown, those whose provider it is, those deleted with it (docs/engine-rules.md C2, C3).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from engine.deploy import steps
 from engine.deploy.deployment import Deployment
 from engine.deploy.differences import compare, force_replace
 from engine.deploy.events import Op
-from engine.deploy.registry import split_reference
+from engine.deploy.provider_resources import split_reference
 from engine.errors import StepFailed
 from engine.providers.client import Difference
 from engine.state.resource import Resource

@@ -1,4 +1,4 @@
-"""Steps: what is done to one resource, with the state written before and after (reliability.md F1, F2, F7, F8).
+"""Steps: what is done to one resource, with the state written before and after (docs/engine-rules.md F1, F2, F7, F8).
 
 Each function returns the resource's new state or raises StepFailed with the provider's own words. In a preview the same
 code runs over a journal that writes nothing, and providers are only asked what they would answer.
@@ -31,7 +31,7 @@ def same(deployment: Deployment, old: Resource, new: Resource) -> Resource:
     )
     kept.import_id, kept.extra, kept.init_errors = old.import_id, old.extra, old.init_errors
     if urns.is_provider_type(new.type):
-        deployment.registry.configure(new.urn, old.id, new.inputs)
+        deployment.providers.configure(new.urn, old.id, new.inputs)
 
     deployment.perform(Op.SAME, new.urn, [], lambda: deployment.journal.record(add=kept, drop=old))
     return kept
@@ -58,7 +58,7 @@ def create(
     kept_for_deletion: Resource | None = None,
 ) -> Resource:
     """Create a resource. `superseded` leaves the state with it; `kept_for_deletion` stays, marked, and is deleted
-    at the end of the run (create before delete, reliability.md C1)."""
+    at the end of the run (create before delete, docs/engine-rules.md C1)."""
     made = dataclasses.replace(new, created=now(), modified=now())
 
     def action() -> None:
@@ -86,8 +86,8 @@ def _mark_for_deletion(deployment: Deployment, old: Resource | None) -> None:
 def _call_create(deployment: Deployment, new: Resource) -> tuple[str, Properties]:
     preview = deployment.options.preview
     if urns.is_provider_type(new.type):
-        return deployment.registry.create(new.urn, new.inputs, preview)
-    provider = deployment.registry.get(new.provider)
+        return deployment.providers.create(new.urn, new.inputs, preview)
+    provider = deployment.providers.get(new.provider)
     deployment.outcome.mutated |= not preview
     return provider.create(new.urn, new.inputs, new.custom_timeouts.get("create", 0), preview)
 
@@ -114,9 +114,9 @@ def update(deployment: Deployment, old: Resource, new: Resource, keys: list[str]
 def _call_update(deployment: Deployment, old: Resource, new: Resource) -> Properties:
     preview = deployment.options.preview
     if urns.is_provider_type(new.type):
-        deployment.registry.configure(new.urn, old.id, new.inputs)
+        deployment.providers.configure(new.urn, old.id, new.inputs)
         return {key: value for key, value in new.inputs.items() if key != "__internal"}
-    provider = deployment.registry.get(new.provider)
+    provider = deployment.providers.get(new.provider)
     deployment.outcome.mutated |= not preview
     seconds = new.custom_timeouts.get("update", 0)
     return provider.update(
@@ -161,7 +161,7 @@ def _forget(deployment: Deployment, old: Resource, after: Resource | None) -> No
 
 def read(deployment: Deployment, old: Resource | None, new: Resource, id_: str, op: Op) -> Resource:
     """Take over something that exists: `.get(id)` (op READ, external) or the option `import_` (op IMPORT)."""
-    provider = deployment.registry.get(new.provider)
+    provider = deployment.providers.get(new.provider)
     found = dataclasses.replace(new, id=id_, created=now(), modified=now())
 
     def action() -> None:

@@ -8,7 +8,7 @@ from rich.status import Status
 
 from engine import urn as urns
 from engine.deploy.events import Diagnostic, Event, Op, StepDone, StepErred, StepStarted, Summary
-from engine.display.words import COLOURS, SIGNS, step_line, summary_lines
+from engine.display.lines import COLOURS, SIGNS, diagnostic_line, step_line, summary_lines
 
 _TONES = {"info": "dim", "warning": "yellow", "error": "bold red"}
 
@@ -50,10 +50,7 @@ class Terminal:
         self._console.print(f"[{colour}]{escape(step_line(event))}[/]")
 
     def _diagnostic(self, event: Diagnostic) -> None:
-        where = f"{urns.type_of(event.urn)} {urns.name_of(event.urn)}: " if urns.is_valid(event.urn) else ""
-        self._console.print(
-            f"[{_TONES[event.severity]}]{escape(f'{event.severity}: {where}{event.message}')}[/]"
-        )
+        self._console.print(f"[{_TONES[event.severity]}]{escape(diagnostic_line(event))}[/]")
 
     def _summary(self, event: Summary) -> None:
         self._status.stop()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import process
+from engine import children
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ProgramSource:
         self._succeeded = False
         environment = {**program.environment, "PYTHONUNBUFFERED": "1", "GRPC_ENABLE_FORK_SUPPORT": "0"}
         script = Path(__file__).with_name("executor.py")
-        self._child = process.start(
+        self._child = children.start(
             [program.interpreter, "-u", str(script)],
             environment=environment,
             directory=program.directory,
@@ -48,8 +48,8 @@ class ProgramSource:
     def begin(self, settings: dict[str, object], say: Callable[[str, str], None]) -> None:
         """Let the program run against the services in `settings`; `say(severity, line)` gets what it prints."""
         readers = [
-            process.follow(self._child.stdout, lambda line: say("info", line)),
-            process.follow(self._child.stderr, lambda line: say("info", line)),
+            children.follow(self._child.stdout, lambda line: say("info", line)),
+            children.follow(self._child.stderr, lambda line: say("info", line)),
         ]
         message = {
             **settings,
@@ -66,7 +66,7 @@ class ProgramSource:
 
     def discard(self) -> None:
         """End the process if it is still there: prepared and not needed, or through."""
-        process.stop(self._child, grace_seconds=0.0)
+        children.stop(self._child, grace_seconds=0.0)
 
     def signal_success(self) -> None:
         """The SDK said that every registration was made."""
@@ -84,7 +84,7 @@ class ProgramSource:
             self._child.wait(deadline_seconds)
         except subprocess.TimeoutExpired:
             pass
-        process.stop(self._child)
+        children.stop(self._child)
         return self._child.returncode or 0
 
     def _watch(self, readers: list[threading.Thread]) -> None:

@@ -1,7 +1,7 @@
 """The engine's side of the provider protocol (pulumirpc.ResourceProvider): values in, values out, errors sorted.
 
 Providers differ in what they accept; this module levels that out: secrets are stripped for a provider that does not know
-them and put back by key afterwards, and a provider without preview is never asked to create in one (reliability.md D10,
+them and put back by key afterwards, and a provider without preview is never asked to create in one (docs/engine-rules.md D10,
 D13). Left out: Construct, Call, schemas.
 """
 
@@ -16,11 +16,11 @@ from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from engine import urn as urns
-from engine.providers.words import said
+from engine.providers.exception_text import said
 from engine.values import Properties, Secret, Value, contains_secret, contains_unknown
 from engine.values.wire import from_struct, to_struct
 
-# Answers that do not say whether the thing exists now (reliability.md F8 and 1.6.2).
+# Answers that do not say whether the thing exists now (docs/engine-rules.md F8 and 1.6.2).
 LOST = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.UNKNOWN,
@@ -279,7 +279,7 @@ class Provider:
 
 
 def _secret_again(value: Value, told: Value) -> Value:
-    """`value` made secret where the value told to the provider was (reliability.md D13)."""
+    """`value` made secret where the value told to the provider was (docs/engine-rules.md D13)."""
     if isinstance(value, Secret) or not contains_secret(told):
         return value
     if isinstance(value, dict) and isinstance(told, dict):

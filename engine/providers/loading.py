@@ -19,16 +19,15 @@ from pathlib import Path
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from engine import process
+from engine import children
 from engine.errors import EngineError, WrongUse
 from engine.providers.client import Provider
+from engine.providers.serving import CHANNEL_OPTIONS, BuiltInProvider, server_of
 
-CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 400 << 20)]
 BUILT_IN = {
     "docker": "engine.providers.docker.servicer",
     "kubernetes": "engine.providers.kubernetes.servicer",
 }
-START_SECONDS = 30.0
 
 
 class Loader:
@@ -92,7 +91,7 @@ class Loader:
     def _start_dynamic(self) -> Provider:
         socket = self._socket("dynamic")
         script = Path(__file__).with_name("dynamic.py")
-        child = process.start(
+        child = children.start(
             [self._interpreter, "-u", str(script), str(socket), str(os.getpid())],
             environment={**self._environment, "GRPC_ENABLE_FORK_SUPPORT": "0"},
             directory=self._program_directory,
@@ -100,18 +99,16 @@ class Loader:
         )
         assert child.stdout is not None
         if not child.stdout.readline().strip().isdigit():  # a plugin says its port first
-            process.stop(child)
+            children.stop(child)
             said = child.stderr.read().decode(errors="replace") if child.stderr else ""
             raise EngineError(f"the dynamic provider did not start: {said.strip() or 'it said nothing'}")
         for stream in (child.stdout, child.stderr):
-            process.follow(stream, lambda line: self.say(line))
-        return _connect(f"unix:{socket}", lambda: process.stop(child))
+            children.follow(stream, lambda line: self.say(line))
+        return _connect(f"unix:{socket}", lambda: children.stop(child))
 
     def _serve(self, package: str) -> Provider:
-        create: Callable[[Path], provider_pb2_grpc.ResourceProviderServicer]
-        create = importlib.import_module(BUILT_IN[package]).create
-        server = grpc.server(futures.ThreadPoolExecutor(64), options=CHANNEL_OPTIONS)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(create(self._program_directory), server)
+        create: Callable[[Path], BuiltInProvider] = importlib.import_module(BUILT_IN[package]).create
+        server = server_of(create(self._program_directory))
         address = f"unix:{self._socket(package)}"
         server.add_insecure_port(address)
         server.start()

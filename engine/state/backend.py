@@ -1,5 +1,5 @@
 """The backend: a directory with the states of all stacks, laid out as Pulumi's `file://` backend
-(reliability.md 1.4).
+(docs/engine-rules.md 1.4).
 
     <root>/.pulumi/meta.yaml                                    version: 1
                   /stacks/<project>/<stack>.json                the state; the one before it in .json.bak
@@ -24,7 +24,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from engine.errors import WrongUse
-from engine.state import files
+from engine.state import durable_files
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _SUFFIXES = (".json", ".json.gz", ".json.zst")
@@ -116,25 +116,25 @@ class Backend:
         old = self.state_file(project, stack)
         path = self._base(project, stack)
         self._make_meta()
-        files.write(path, data, keep_previous=True)
+        durable_files.write(path, data, keep_previous=True)
         if old != path:  # it was compressed: the newest file counts, but two would confuse
             old.replace(old.with_name(f"{old.name}.bak"))
-            files.remove(old)
+            durable_files.remove(old)
 
     def remove(self, project: str, stack: str, *, backups: bool = False) -> None:
         """Forget a stack: state, tags, history. As with Pulumi a .bak stays unless `backups`."""
         path = self.state_file(project, stack)
         backup = path.with_name(f"{path.name}.bak")
         if backups:
-            files.remove(backup)
+            durable_files.remove(backup)
             _remove_files(self._directory("backups", project, stack))
         elif path.exists():
-            files.write(backup, path.read_bytes())
+            durable_files.write(backup, path.read_bytes())
         _remove_files(self._directory("history", project, stack))
-        files.remove(path.with_name(f"{stack}.pulumi-tags"))
-        files.remove(path)
+        durable_files.remove(path.with_name(f"{stack}.pulumi-tags"))
+        durable_files.remove(path)
         if path.parent.is_dir():
-            files.sync_directory(path.parent)
+            durable_files.sync_directory(path.parent)
 
     def remove_torn(self, project: str, stack: str) -> None:
         """Remove what a writer that was killed left unfinished; the caller holds the stack's lock."""
@@ -149,7 +149,7 @@ class Backend:
         path = self.state_file(project, stack)
         suffix = path.name.removeprefix(stack)
         copy = self._directory("backups", project, stack) / f"{stack}.{time.time_ns()}{suffix}"
-        files.write(copy, path.read_bytes())
+        durable_files.write(copy, path.read_bytes())
         return copy
 
     def state_file(self, project: str, stack: str) -> Path:
@@ -193,7 +193,7 @@ class Backend:
 
     def _make_meta(self) -> None:
         if not self._meta.exists():
-            files.create(self._meta, b"version: 1\n", staging=self._meta.parent)
+            durable_files.create(self._meta, b"version: 1\n", staging=self._meta.parent)
 
     def _damaged(self, project: str, stack: str, path: Path, error: Exception) -> WrongUse:
         for backup in self._backups(project, stack, path):

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.state import files
+from engine.state import durable_files
 from engine.state.backend import Backend
 from engine.state.property_json import compact
 
@@ -44,8 +44,8 @@ class UpdateInfo:
 def add_history(backend: Backend, project: str, stack: str, info: UpdateInfo, checkpoint: bytes) -> None:
     """Keep the record of a run and the state it left."""
     prefix = backend.history_directory(project, stack) / f"{stack}-{time.time_ns()}"
-    files.write(prefix.with_name(f"{prefix.name}.checkpoint.json"), checkpoint)
-    files.write(prefix.with_name(f"{prefix.name}.history.json"), compact(info.to_json()).encode())
+    durable_files.write(prefix.with_name(f"{prefix.name}.checkpoint.json"), checkpoint)
+    durable_files.write(prefix.with_name(f"{prefix.name}.history.json"), compact(info.to_json()).encode())
 
 
 def history(backend: Backend, project: str, stack: str) -> list[dict[str, Any]]:

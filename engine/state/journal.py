@@ -1,4 +1,4 @@
-"""The journal: what a run did so far, saved in the order that makes a crash harmless (reliability.md F1 to
+"""The journal: what a run did so far, saved in the order that makes a crash harmless (docs/engine-rules.md F1 to
 F6).
 
 `begin` saves that a provider is about to be called, `finish` saves what came of it; both return when that is

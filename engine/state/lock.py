@@ -1,7 +1,7 @@
 """The stack lock: one run at a time writes a stack's state, whichever engine it is.
 
 Files and order are the official engine's: look for other locks, write one's own, look again; two that race
-both back off. New here (reliability.md 1.6.4): a lock whose process is gone is taken over with a message, and
+both back off. New here (docs/engine-rules.md 1.6.4): a lock whose process is gone is taken over with a message, and
 so is an empty or torn file, which would make every command of the official engine fail. The process's start
 time is recorded too, so that a lock is not believed alive because its pid was given to another process. Left
 out: waiting for a lock.
@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.errors import WrongUse
-from engine.state import files
+from engine.state import durable_files
 from engine.state.backend import Backend
 
 
@@ -60,7 +60,7 @@ def stack_lock(
         backend.remove_torn(project, stack)
         yield
     finally:
-        files.remove(own)
+        durable_files.remove(own)
 
 
 def cancel(backend: Backend, project: str, stack: str) -> list[str]:
@@ -68,7 +68,7 @@ def cancel(backend: Backend, project: str, stack: str) -> list[str]:
     removed = []
     for path in _locks(backend.lock_directory(project, stack)):
         removed.append(str(_holder(path) or f"an unreadable lock file {path.name}"))
-        files.remove(path)
+        durable_files.remove(path)
     return removed
 
 
@@ -91,7 +91,7 @@ def _refuse_others(directory: Path, own: Path, stack: str, say: Callable[[str], 
         if holder is not None and holder.lives():
             living.append(str(holder))
         elif path.exists():  # else it was given back while we looked
-            files.remove(path)
+            durable_files.remove(path)
             say(
                 f"took over the lock of {holder}, which has ended"
                 if holder
@@ -123,7 +123,7 @@ def _write(staging: Path, own: Path) -> None:
     What is staged lies above the stack's directory, since the official engine reads every file in that.
     """
     me = Holder(os.getpid(), _user(), socket.gethostname(), _now(), process_start(os.getpid()) or 0)
-    files.create(own, json.dumps(asdict(me), separators=(",", ":")).encode(), staging)
+    durable_files.create(own, json.dumps(asdict(me), separators=(",", ":")).encode(), staging)
 
 
 def _user() -> str:

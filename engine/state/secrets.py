@@ -1,4 +1,4 @@
-"""The passphrase cipher of secrets, byte for byte Pulumi's (reliability.md 1.5).
+"""The passphrase cipher of secrets, byte for byte Pulumi's (docs/engine-rules.md 1.5).
 
 The key is PBKDF2-HMAC-SHA256 of the passphrase with a million rounds; a value is AES-256-GCM with a random
 nonce. The derivation takes up to half a second, so it starts in a thread as soon as a cipher exists and is

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 # sdk/go/common/resource/sig and plugin/rpc.go of pulumi/pulumi: these strings are the protocol.
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -57,6 +57,17 @@ def rewrite(value: Value, visit: Callable[[Value], Value]) -> Value:
 def without_secrets(value: Value) -> Value:
     """The same value with every `Secret` replaced by what it holds."""
     return rewrite(value, lambda node: node.value if isinstance(node, Secret) else node)
+
+
+def masked(value: Value) -> Any:
+    """A value as it may be shown: "[secret]" and "[unknown]" instead of such values."""
+
+    def hide(node: Value) -> Value:
+        if isinstance(node, Secret):
+            return "[secret]"
+        return "[unknown]" if isinstance(node, Unknown) else node
+
+    return rewrite(value, hide)
 
 
 def contains_unknown(value: Value) -> bool:

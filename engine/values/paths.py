@@ -47,7 +47,7 @@ def covers(pattern: Path, path: Path) -> bool:
 def reset(news: Properties, olds: Properties, path: Path) -> tuple[Properties, bool]:
     """A copy of `news` in which `path` has the value it has in `olds`, and whether that was possible.
 
-    It is not when the path crosses an element that only one of the two has (reliability.md, rule B2).
+    It is not when the path crosses an element that only one of the two has (docs/engine-rules.md B2).
     """
     changed, possible = _reset(news, olds, path)
     return (changed if isinstance(changed, dict) else news), possible

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import WrongUse
-from engine.state import files
+from engine.state import durable_files
 from engine.workspace.yaml_text import read_mapping
 
 
@@ -69,7 +69,7 @@ def save(file: StackFile) -> None:
     yaml.dump(document, out)
     # Not private like a state: it is committed, and every secret in it is encrypted.
     mode = stat.S_IMODE(file.path.stat().st_mode) if file.path.exists() else 0o644
-    files.write(file.path, b"" if not document else out.getvalue().encode(), mode=mode)
+    durable_files.write(file.path, b"" if not document else out.getvalue().encode(), mode=mode)
 
 
 def _key(path: Path, key: Any) -> str:

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from engine.providers.docker.daemon import Daemon, RefusalError
+from engine.providers.docker.docker_daemon import DockerDaemon, RefusalError
 from tests.live import census
 from tests.live.lab import laboratory
 from tests.live.site import Site
+
+SETTLE_SECONDS = 3.0
 
 
 def missing(reason: str) -> None:
@@ -35,7 +37,7 @@ def docker() -> Iterator[APIClient]:
     """The real Docker."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     try:
-        client = Daemon(host).connect(seconds=60)  # the SDK alone leaks a socket when nobody answers
+        client = DockerDaemon(host).connect(seconds=60)  # the SDK alone leaks a socket when nobody answers
     except RefusalError as error:
         missing(str(error))
         raise
@@ -55,19 +57,19 @@ def busybox() -> Path:
 @pytest.fixture
 def new_site(docker: APIClient, busybox: Path) -> Iterator[Callable[[], Site]]:
     """Makes sites; each has to be as empty at the end as it was at the beginning."""
-    made: list[tuple[Site, census.Census]] = []
+    made: list[tuple[Site, census.Rows, census.Census]] = []
 
     def make() -> Site:
         site = Site.make(busybox)
-        made.append((site, census.take(docker, site)))
+        rows = site.rows(docker)
+        made.append((site, rows, census.take(rows)))
         return site
 
     yield make
     left = []
-    for site, before in made:
-        left += census.difference(before, census.settle(docker, site, before))
-        census.sweep(docker, site)
-        shutil.rmtree(site.root, ignore_errors=True)
+    for site, rows, before in made:
+        left += census.settled(rows, before, SETTLE_SECONDS)
+        site.clear(docker)
     if left:
         pytest.fail("the census differs:\n" + "\n".join(left), pytrace=False)
 

@@ -24,9 +24,9 @@ from engine.providers.docker import (
     ownership,
     remote_image,
 )
-from engine.providers.docker.contract import Call, Made, Plain
-from engine.providers.docker.daemon import ANSWER_SECONDS, RefusalError, words_of
+from engine.providers.docker.docker_daemon import ANSWER_SECONDS, RefusalError, words_of
 from engine.providers.docker.forms import Applied, Fault
+from engine.providers.docker.kind import Call, Made, Plain
 from engine.values import UNKNOWN, Unknown, contains_unknown
 
 TYPE = "docker:index/container:Container"

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from engine.providers.docker import ownership
-from engine.providers.docker.contract import Plain
+from engine.providers.docker.kind import Plain
 
 MEGABYTE = 1024 * 1024
 NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.providers.docker.container_config import LIMITS, MEGABYTE, limits, restart_policy
-from engine.providers.docker.contract import Plain
+from engine.providers.docker.kind import Plain
 
 
 def outputs_of(inputs: Plain, found: Plain) -> Plain:

@@ -12,8 +12,8 @@ from requests.exceptions import ConnectionError, RequestException  # noqa: A004 
 
 from engine.providers.docker.container_config import endpoint
 from engine.providers.docker.container_outputs import must_run
-from engine.providers.docker.contract import Call, Plain
-from engine.providers.docker.daemon import RefusalError, translated, words_of
+from engine.providers.docker.docker_daemon import RefusalError, translated, words_of
+from engine.providers.docker.kind import Call, Plain
 
 LINES_SHOWN = 20
 WAIT_SECONDS = 60

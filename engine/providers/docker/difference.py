@@ -11,8 +11,8 @@ from typing import Any
 
 from pulumi.runtime.proto import provider_pb2
 
-from engine.providers.docker.contract import Kind, Plain
 from engine.providers.docker.forms import Applied
+from engine.providers.docker.kind import Kind, Plain
 
 _KINDS = {
     (True, False): (provider_pb2.PropertyDiff.ADD, provider_pb2.PropertyDiff.ADD_REPLACE),

@@ -17,9 +17,9 @@ from docker.errors import APIError, NotFound
 
 from engine.providers.docker import image_build, ownership
 from engine.providers.docker.build_context import BuildContext
-from engine.providers.docker.contract import Call, Made, Plain
-from engine.providers.docker.daemon import RefusalError
+from engine.providers.docker.docker_daemon import RefusalError
 from engine.providers.docker.forms import Applied, Fault, Flag, Input, Mapped, Record, Text
+from engine.providers.docker.kind import Call, Made, Plain
 from engine.values import UNKNOWN, contains_unknown
 
 TYPE = "docker:index/image:Image"

@@ -16,8 +16,8 @@ from docker.utils import parse_repository_tag
 
 from engine.providers.docker import ownership
 from engine.providers.docker.build_context import BuildContext
-from engine.providers.docker.contract import Call
-from engine.providers.docker.daemon import BUILD_SECONDS, RefusalError
+from engine.providers.docker.docker_daemon import BUILD_SECONDS, RefusalError
+from engine.providers.docker.kind import Call
 
 LINES_SHOWN = 15
 

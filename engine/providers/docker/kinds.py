@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from engine.providers.docker import container, image, lookups, network, remote_image, volume
-from engine.providers.docker.contract import Kind, Plain
-from engine.providers.docker.daemon import Daemon
+from engine.providers.docker.docker_daemon import DockerDaemon
+from engine.providers.docker.kind import Kind, Plain
 
 KINDS: Mapping[str, Kind] = {
     image.TYPE: image,
@@ -18,7 +18,7 @@ KINDS: Mapping[str, Kind] = {
     network.TYPE: network,
     volume.TYPE: volume,
 }
-FUNCTIONS: Mapping[str, Callable[[Daemon, Plain], Plain]] = {
+FUNCTIONS: Mapping[str, Callable[[DockerDaemon, Plain], Plain]] = {
     "docker:index/getNetwork:getNetwork": lookups.get_network,
     "docker:index/getRemoteImage:getRemoteImage": lookups.get_remote_image,
 }

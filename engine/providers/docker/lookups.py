@@ -8,11 +8,11 @@ from __future__ import annotations
 import grpc
 from docker.errors import NotFound
 
-from engine.providers.docker.contract import Plain
-from engine.providers.docker.daemon import Daemon, RefusalError
+from engine.providers.docker.docker_daemon import DockerDaemon, RefusalError
+from engine.providers.docker.kind import Plain
 
 
-def get_network(daemon: Daemon, args: Plain) -> Plain:
+def get_network(daemon: DockerDaemon, args: Plain) -> Plain:
     """`docker:index/getNetwork:getNetwork`."""
     try:
         found = daemon.client.inspect_network(args["name"])
@@ -32,7 +32,7 @@ def get_network(daemon: Daemon, args: Plain) -> Plain:
     }
 
 
-def get_remote_image(daemon: Daemon, args: Plain) -> Plain:
+def get_remote_image(daemon: DockerDaemon, args: Plain) -> Plain:
     """`docker:index/getRemoteImage:getRemoteImage`."""
     found = daemon.image(args["name"])
     if found is None:

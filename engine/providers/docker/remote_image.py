@@ -19,9 +19,9 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 from docker.utils import parse_repository_tag
 
-from engine.providers.docker.contract import Call, Made, Plain
-from engine.providers.docker.daemon import BUILD_SECONDS, RefusalError
+from engine.providers.docker.docker_daemon import BUILD_SECONDS, RefusalError
 from engine.providers.docker.forms import Applied, Fault, Flag, Input, Many, Mapped, Text
+from engine.providers.docker.kind import Call, Made, Plain
 from engine.values import UNKNOWN
 
 TYPE = "docker:index/remoteImage:RemoteImage"

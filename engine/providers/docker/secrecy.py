@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.providers.docker.contract import Plain
+from engine.providers.docker.kind import Plain
 from engine.values import Properties, Secret, Value, contains_secret, without_secrets
 
 SHORTEST_MASKED = 4  # shorter ones are words of any sentence

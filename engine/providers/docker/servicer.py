@@ -1,41 +1,36 @@
-"""The provider as Pulumi's engines call it: `create()` for ours, `python -m engine.providers.docker` for any
-other.
+"""The provider `docker`: `create()` for this engine, `python -m engine.providers.docker` for any other.
 
-It decodes a request, hands plain values to the kind of resource, and encodes what comes back. Every error
-leaves as a status with one sentence; an object that exists and is not ready leaves as
-ErrorResourceInitFailed. The version is that of the `pulumi_docker` whose inputs it knows. Left out:
-Handshake, Construct, Call, List.
+It decodes a request, calls the resource's kind with plain values, and encodes the result. Each error becomes a status
+with one sentence; an object that exists and is not ready becomes ErrorResourceInitFailed.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2
 
 from engine import urn as urns
 from engine.providers.docker import difference, ownership, secrecy
-from engine.providers.docker.contract import Call, Kind, Made
-from engine.providers.docker.daemon import DEFAULT_HOST, SCHEMES, Daemon, RefusalError, translated
+from engine.providers.docker.docker_daemon import (
+    DEFAULT_HOST,
+    SCHEMES,
+    DockerDaemon,
+    RefusalError,
+    translated,
+)
 from engine.providers.docker.forms import NOT_IMPLEMENTED, Fault, faults_of
-from engine.providers.status import init_failed, refuse
+from engine.providers.docker.kind import Call, Kind, Made
+from engine.providers.serving import BuiltInProvider, init_failed
 from engine.values import UNKNOWN, Properties, Unknown
 from engine.values.wire import from_struct, to_struct
 
-VERSION = "5.2.0"
 CONFIG = ("host",)
-ENGINES_OWN = (
-    "version",
-    "pluginDownloadURL",
-    "parameterization",
-)  # keys that engines put among a provider's inputs
-Result = TypeVar("Result")
+ENGINES_OWN = ("version", "pluginDownloadURL", "parameterization")  # engines add these to a provider's inputs
 
 
 def create(directory: Path | None = None) -> DockerProvider:
@@ -43,30 +38,21 @@ def create(directory: Path | None = None) -> DockerProvider:
     return DockerProvider(directory)
 
 
-class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
+class DockerProvider(BuiltInProvider):
     """Serves Image, RemoteImage, Container, Network and Volume."""
+
+    PACKAGE: ClassVar[str] = "docker"
+    VERSION: ClassVar[str] = "5.2.0"
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
-        self._daemon = Daemon(os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
+        self._daemon = DockerDaemon(os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
 
     def close(self) -> None:
         """Give up the connection to Docker."""
         self._daemon.close()
 
     # -- the provider itself
-
-    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """Name no more than the version."""
-        return plugin_pb2.PluginInfo(version=VERSION)
-
-    def GetSchema(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.GetSchemaResponse:
-        """The least that is a schema; programs have theirs in `pulumi_docker`."""
-        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "docker", "version": VERSION}))
-
-    def Attach(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """An engine attached; nothing is needed from it."""
-        return empty_pb2.Empty()
 
     def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
@@ -99,7 +85,7 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
             "docker:config:host"
         )
         self._daemon.close()
-        self._daemon = Daemon(str(host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST))
+        self._daemon = DockerDaemon(str(host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
@@ -240,15 +226,12 @@ class DockerProvider(provider_pb2_grpc.ResourceProviderServicer):
 
         return to_struct(self._guarded(context, expected, inputs))
 
-    def _guarded(
-        self, context: grpc.ServicerContext, work: Callable[[], Result], *said: Properties
-    ) -> Result:
-        """The result of `work`; its errors become a status without the secrets of `said`."""
-        try:
-            return work()
-        except Exception as error:  # noqa: BLE001 - an error that is let through reaches the user as a bare traceback
-            refusal = translated(error, self._daemon)
-        return refuse(context, refusal.code, secrecy.masked(str(refusal), *said))
+    def _status_of(self, error: Exception) -> tuple[grpc.StatusCode, str]:
+        refusal = translated(error, self._daemon)
+        return refusal.code, str(refusal)
+
+    def _masked(self, message: str, *secrets_in: Properties) -> str:
+        return secrecy.masked(message, *secrets_in)
 
     def _finished(
         self,

@@ -15,9 +15,9 @@ import grpc
 from docker.errors import APIError, NotFound
 
 from engine.providers.docker import ownership
-from engine.providers.docker.contract import Call, Made, Plain
-from engine.providers.docker.daemon import RefusalError, words_of
+from engine.providers.docker.docker_daemon import RefusalError, words_of
 from engine.providers.docker.forms import Applied, Fault, Input, Many, Mapped, Record, Text
+from engine.providers.docker.kind import Call, Made, Plain
 
 TYPE = "docker:index/volume:Volume"
 LABELS = Many(Record({"label": Text(), "value": Text()}, required=("label", "value")))

@@ -2,21 +2,21 @@
 
 It decodes a request, hands values on, and encodes what comes back. Every error leaves as a status with one sentence and
 without a secret; an object that exists and is not ready leaves as ErrorResourceInitFailed. The version is that of the
-`pulumi_kubernetes` whose inputs it knows. Left out: Handshake, Construct, Call, List, functions.
+`pulumi_kubernetes` whose inputs it knows. Out of scope: Handshake, Construct, Call, List, functions.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ClassVar, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2
 
+from clients.kubernetes.errors import ClientError, NoAnswer
 from engine import urn as urns
 from engine.providers.kubernetes import (
     checking,
@@ -29,13 +29,12 @@ from engine.providers.kubernetes import (
     tokens,
 )
 from engine.providers.kubernetes.operations import Made, Wanted
-from engine.providers.kubernetes.refusal import RefusalError, SilenceError
+from engine.providers.kubernetes.refusal import RefusalError, code_of
 from engine.providers.kubernetes.site import Site
-from engine.providers.status import init_failed, refuse
+from engine.providers.serving import BuiltInProvider, init_failed
 from engine.values import Properties
 from engine.values.wire import from_struct, to_struct
 
-VERSION = "4.34.2"
 Result = TypeVar("Result")
 
 
@@ -44,8 +43,11 @@ def create(directory: Path | None = None) -> KubernetesProvider:
     return KubernetesProvider(directory)
 
 
-class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
+class KubernetesProvider(BuiltInProvider):
     """Serves every kind that the cluster knows."""
+
+    PACKAGE: ClassVar[str] = "kubernetes"
+    VERSION: ClassVar[str] = "4.34.2"
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory or Path.cwd()
@@ -55,22 +57,10 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._known: set[str] = set()  # URNs whose object is in the state: their replacement may meet it
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self._site.close()
 
     # -- the provider itself
-
-    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """Name no more than the version."""
-        return plugin_pb2.PluginInfo(version=VERSION)
-
-    def GetSchema(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.GetSchemaResponse:
-        """The least that is a schema; programs have theirs in `pulumi_kubernetes`."""
-        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "kubernetes", "version": VERSION}))
-
-    def Attach(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """An engine attached; nothing is needed from it."""
-        return empty_pb2.Empty()
 
     def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
@@ -159,7 +149,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
-        """Look at it; an empty id says that it is gone."""
+        """Look at it; an empty id means that it is gone."""
         inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
         wanted = Wanted(request.urn, inputs, outputs, id=request.id)
         type_ = urns.type_of(request.urn)
@@ -226,28 +216,27 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         """With `deleteUnreachable` what cannot be reached counts as gone."""
         try:
             return work()
-        except SilenceError as error:
+        except NoAnswer as error:
             if error.sent:
                 raise
             if not self._site.settings.delete_unreachable:
-                hint = (
-                    "if the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
-                )
-                raise SilenceError(f"{error}; {hint}", sent=False) from None
+                hint = "if the cluster is gone permanently, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
+                raise NoAnswer(f"{error}; {hint}", sent=False) from None
             return None
 
     def _guarded(
-        self, context: grpc.ServicerContext, work: Callable[[], Result], *said: Properties
+        self, context: grpc.ServicerContext, work: Callable[[], Result], *secrets_in: Properties
     ) -> Result:
-        """The result of `work`; its errors become a status without any secret."""
-        self._masks.learn(*said)
-        try:
-            return work()
-        except RefusalError as error:
-            refusal = error
-        except Exception as error:  # noqa: BLE001 - an error that is let through reaches the user as a bare traceback
-            refusal = RefusalError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
-        return refuse(context, refusal.code, self._masks.masked(str(refusal)))
+        self._masks.learn(*secrets_in)
+        return super()._guarded(context, work)
+
+    def _status_of(self, error: Exception) -> tuple[grpc.StatusCode, str]:
+        if isinstance(error, RefusalError):
+            return error.code, str(error)
+        return (code_of(error), str(error)) if isinstance(error, ClientError) else super()._status_of(error)
+
+    def _masked(self, message: str, *secrets_in: Properties) -> str:
+        return self._masks.masked(message)
 
     def _finished(
         self,

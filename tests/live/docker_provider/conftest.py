@@ -24,7 +24,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from engine.providers.docker import ownership
 from engine.providers.docker.servicer import create
-from engine.providers.status import DETAILS_KEY
+from engine.providers.serving import DETAILS_KEY
 from engine.values import Properties
 from engine.values.wire import from_struct, to_struct
 

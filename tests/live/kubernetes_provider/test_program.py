@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.kubernetes.access import KUBECONFIG, lab_kubeconfig
+from clients.kubernetes import places
+from clients.kubernetes.choice import KUBECONFIG
 from engine.providers.kubernetes.site import Site
 from tests.engine.harness import Project
 from tests.live.kubernetes_provider.conftest import LABEL, NAMED, census, kubeconfig_path
@@ -164,7 +165,7 @@ def test_the_users_own_cluster_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv(NAMED, raising=False)
     for name in ("KUBECONFIG", KUBECONFIG):
         monkeypatch.setenv(name, "/production")
-    assert kubeconfig_path() == lab_kubeconfig()
+    assert kubeconfig_path() == places.kubeconfig()
 
     monkeypatch.setenv(NAMED, "/for-tests")
     assert str(kubeconfig_path()) == "/for-tests"

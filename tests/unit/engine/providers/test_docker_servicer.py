@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
-from engine.providers import status
+from engine.providers import serving
 from engine.providers.docker import secrecy
 from engine.providers.docker.servicer import create
 from engine.values import Properties, Secret
@@ -22,10 +22,10 @@ class Failing(provider_pb2_grpc.ResourceProviderServicer):
     """Answers with the two kinds of errors."""
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
-        status.init_failed(context, "id-1", {"a": Secret("s")}, ["first", "second"], {"b": 1})
+        serving.init_failed(context, "id-1", {"a": Secret("s")}, ["first", "second"], {"b": 1})
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
-        status.refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "not now")
+        serving.refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "not now")
 
 
 @pytest.fixture(params=[create])
@@ -47,7 +47,7 @@ def test_half_made_travels_in_the_trailing_metadata(stub):
         stub.Create(provider_pb2.CreateRequest())
     assert failed.value.code() is grpc.StatusCode.UNKNOWN
     metadata: Any = failed.value.trailing_metadata()
-    details = dict(metadata)[status.DETAILS_KEY]
+    details = dict(metadata)[serving.DETAILS_KEY]
     detail = provider_pb2.ErrorResourceInitFailed()
     assert status_pb2.Status.FromString(details).details[0].Unpack(detail)
     assert (detail.id, list(detail.reasons)) == ("id-1", ["first", "second"])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine.errors import WrongUse
-from engine.state import files
+from engine.state import durable_files
 from engine.state.backend import Backend, check_name, open_backend, root_of
 from engine.state.history import UpdateInfo, add_history, history
 
@@ -227,7 +227,7 @@ def _write_with_failure(path: Path, fail_at: int, make: Callable[[], BaseExcepti
         for name in CALLS:
             patch.setattr(os, name, failing(name, getattr(os, name)))
         try:
-            files.write(path, NEW, keep_previous=True)
+            durable_files.write(path, NEW, keep_previous=True)
         except (Crash, OSError):
             pass
     return count
@@ -266,7 +266,7 @@ def test_order_of_durability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     for name in ("write", "fsync", "link", "replace"):
         monkeypatch.setattr(os, name, noting(name, getattr(os, name)))
-    files.write(path, NEW, keep_previous=True)
+    durable_files.write(path, NEW, keep_previous=True)
     assert order == ["write", "fsync", "link", "replace", "replace", "fsync"]
 
 
@@ -279,7 +279,7 @@ def test_without_links_the_backup_is_a_copy(tmp_path: Path, monkeypatch: pytest.
         raise PermissionError(1, "not here")
 
     monkeypatch.setattr(os, "link", refuse)
-    files.write(path, NEW, keep_previous=True)
+    durable_files.write(path, NEW, keep_previous=True)
     assert path.with_name("state.json.bak").read_bytes() == OLD
 
 
@@ -287,7 +287,7 @@ def test_stale_attributes_go(tmp_path: Path) -> None:
     """The checksum go-cloud keeps beside a file goes with the content it was of."""
     path = tmp_path / "state.json"
     path.with_name("state.json.attrs").write_text(json.dumps({"md5": "x"}))
-    files.write(path, NEW)
+    durable_files.write(path, NEW)
     assert [it.name for it in tmp_path.iterdir()] == ["state.json"]
 
 
@@ -307,8 +307,8 @@ def test_what_engines_share_has_no_half(tmp_path: Path, monkeypatch: pytest.Monk
 
     for name in ("write", "fsync", "link", "replace", "close"):
         monkeypatch.setattr(os, name, looking(getattr(os, name)))
-    files.create(tmp_path / "meta.yaml", NEW, tmp_path)
-    files.create(tmp_path / "meta.yaml", OLD, tmp_path)
+    durable_files.create(tmp_path / "meta.yaml", NEW, tmp_path)
+    durable_files.create(tmp_path / "meta.yaml", OLD, tmp_path)
 
     assert len(seen) > 10
     assert all(found in ({}, {"meta.yaml": NEW}) for found in seen)
@@ -328,7 +328,7 @@ def test_without_nameless_files_what_is_staged_lies_elsewhere(
         return opened(path, flags, *rest, **more)
 
     monkeypatch.setattr(os, "open", refuse)
-    files.create(tmp_path / "stack" / "lock.json", NEW, tmp_path)
+    durable_files.create(tmp_path / "stack" / "lock.json", NEW, tmp_path)
 
     assert [path.parent for path in named if path.suffix == ".tmp"] == [tmp_path]
     assert (tmp_path / "stack" / "lock.json").read_bytes() == NEW

@@ -13,7 +13,7 @@ import grpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from engine.providers.kubernetes.servicer import create
-from engine.providers.status import DETAILS_KEY
+from engine.providers.serving import DETAILS_KEY
 from engine.values.wire import from_struct, to_struct
 
 SEED = bytes.fromhex("0123456789abcdef" * 4)
