@@ -69,6 +69,7 @@ def test_an_older_process_is_refreshed(inputs: dict[str, Any]) -> None:
     read = ProcessProvider().read(NAME, inputs)
 
     assert read.id == NAME
+    assert read.outs
     assert ProcessProvider().diff(NAME, inputs, read.inputs or {}).changes is False
     found = process.find(NAME)
     assert found

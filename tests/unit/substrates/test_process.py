@@ -290,7 +290,7 @@ def test_limits_are_those_of_the_running_process() -> None:
 def test_a_boot_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever ends a boot before its answer, the copy is removed."""
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(life, "first_answer", interrupted)
