@@ -26,7 +26,7 @@ class ServiceArgs:
     """One service and what it may use; the same for every substrate."""
 
     artifact: Artifact
-    port: int  # on the host's loopback; 0 where the service has an address of its own
+    port: int  # on the host's loopback; 0 where the service has its own address
     cpus: float = 1.0
     memory_bytes: int = 512 * 1024**2
     environment: dict[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class ServiceArgs:
 
 
 def from_config(config: pulumi.Config) -> ServiceArgs:
-    """The arguments as the stack's configuration has them; ValueError says which key is wrong."""
+    """The arguments as the stack's configuration has them; ValueError names the wrong key."""
     return ServiceArgs(
         artifact=load(config.get("service") or os.environ.get("VMLAB_SERVICE") or "service"),
         port=config.get_int("port") or 0,

@@ -38,7 +38,6 @@ from substrates.inputs.artifact import Artifact
 from substrates.rungs import cgroups, network, roots
 
 STOP_SECONDS = 10.0
-LOOK_SECONDS = 0.2  # how often a start that does not answer is looked at: it may have ended
 
 # -- start and stop
 
@@ -55,10 +54,8 @@ def wait(handle: Handle) -> None:
     """Wait until it answers its health path; NeverAnswered with the end of its log."""
     seconds = answer_seconds()
     deadline = time.monotonic_ns() + int(seconds * 1e9)
-    while (now := time.monotonic_ns()) < deadline and handle.process.lives():
-        step = min(now + int(LOOK_SECONDS * 1e9), deadline)
-        if first_answer(handle.url + handle.definition.health, step):
-            return
+    if first_answer(handle.url + handle.definition.health, deadline, alive=handle.process.lives):
+        return
     milestone = "sandboxed" if handle.definition.supervised else "accepted"
     if not handle.process.lives():
         milestone += ", then it ended"
@@ -120,7 +117,9 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
         started = launch(prepared)
     handle, deadline = started.handle, stamps["requested"] + int(request.seconds * 1e9)
     with destroyed_on_failure(destroy, handle):
-        answer = first_answer(handle.url + request.path, deadline, request.expected)
+        answer = first_answer(
+            handle.url + request.path, deadline, request.expected, alive=handle.process.lives
+        )
         records.write(handle)
         log = log_tail(handle.log)
         stamps |= {**started.stamps_ns, **service_stamps("\n".join(log))}

@@ -1,4 +1,4 @@
-"""What a rung is, what it is told about the copy it is for, and the plan that it adds its system calls to.
+"""What a rung is, what it receives about its copy, and the plan that it adds its system calls to.
 
 A plan has stages, because the order of the ladder is not the order of the calls: all namespaces are made in one clone, a
 root is changed only after everything is mounted below it, and privileges go last. Within a stage the rungs' order holds.
@@ -24,7 +24,7 @@ class Stage(IntEnum):
     PREPARE = 0  # before there is a child
     IDENTITY = 1  # who the child is, from outside; it waits for that
     ATTACH = 2  # its network link, while it mounts
-    BECOME_EARLY = 3  # in a user namespace of its own the child is its user from the beginning
+    BECOME_EARLY = 3  # in its own user namespace the child is its user from the beginning
     MOUNT = 4
     ROOT = 5
     JOINED = 6  # the supervisor has done its part
@@ -73,7 +73,7 @@ class Plan:
         self.steps[stage].append(tuple(map(str, words)))
 
     def text(self, command: list[str]) -> str:
-        """What the launcher reads (launcher.c says how)."""
+        """What the launcher reads (launcher.c states the format)."""
         steps = self.steps
         own = [
             step for stage in (Stage.JOINED, Stage.HOLD, Stage.BECOME, Stage.LAST) for step in steps[stage]
@@ -115,4 +115,4 @@ class Rung(ABC):
         """Add its calls to the plan; Unavailable where this kernel has no such thing."""
 
     def undo(self, name: str) -> None:  # noqa: B027 - most leave nothing
-        """Take away what the copy of this name has left on the host; nothing when there is nothing."""
+        """Remove what the copy of this name has left on the host, if anything."""

@@ -34,7 +34,7 @@ CASES: dict[str, tuple[Change, str]] = {
         lambda d, _: replace(d, rungs=("seccomp",)),
         "'seccomp' needs 'no_new_privs'",
     ),
-    "rung twice": (lambda d, _: replace(d, rungs=("uts", "uts")), "'uts' is there twice"),
+    "rung twice": (lambda d, _: replace(d, rungs=("uts", "uts")), "'uts' is listed twice"),
     "root missing": (lambda d, _: replace(d, root="/nowhere"), "/nowhere is missing"),
     "root not ours": (lambda d, _: replace(d, root="/usr"), "/usr is not one of the lab's"),
     "root above ours": (lambda d, home: replace(d, root=str(home / "cache")), "is not one of the lab's"),

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from machine import addresses, ports, processes
+from machine.commands import launch as start_process
 from machine.errors import InvalidInput, NeverAnswered, VmlabError
 from substrates import process
 from substrates.contract import Limits, Request, Slot
-from substrates.copies import life, records
+from substrates.copies import launch, life, records
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 SERVER = """
@@ -243,3 +246,64 @@ def test_cpus_are_changed_in_place() -> None:
     assert changed.process == handle.process
     assert len(os.sched_getaffinity(handle.process.pid)) == min(2, len(os.sched_getaffinity(0)))
     assert process.find("vmlab-try") == changed
+
+
+def test_the_launcher_becomes_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No helper is executed in the timed path: one program is started, its plan names no other than the service, and no
+    supervisor stays."""
+    commands: list[list[str]] = []
+
+    def started_so(command: list[str], **options: Any) -> int:
+        commands.append(command)
+        return start_process(command, **options)
+
+    monkeypatch.setattr(launch, "start_process", started_so)
+    handle = started(definition())
+    plan = (handle.directory / "plan").read_text().splitlines()
+
+    assert [Path(command[0]).name for command in commands] == ["vmlab-rungs"]
+    assert [line.split("\t")[1] for line in plan if line.split("\t")[0] in ("exec", "init")] == [
+        handle.definition.command[0]
+    ]
+    assert not any(line.startswith("clone") for line in plan)
+    assert processes.tree(handle.process.pid) == [handle.main.pid]
+
+
+def test_a_program_that_cannot_be_executed_leaves_nothing() -> None:
+    """The launcher's own line is the error, and nothing is on record."""
+    with pytest.raises(
+        VmlabError, match="could not be started: exec /no/such/program: No such file or directory"
+    ):
+        process.start(definition(command=["/no/such/program"]))
+    assert process.names() == []
+
+
+def test_limits_are_those_of_the_running_process() -> None:
+    """An affinity that was changed from outside is reported, not the one that was asked for."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two processors")
+    handle = started(definition())
+    os.sched_setaffinity(handle.process.pid, os.sched_getaffinity(0))
+    assert process.limits({"name": "vmlab-try"}).cpus == len(os.sched_getaffinity(0))
+
+
+def test_a_boot_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends a boot before its answer, the copy is removed."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(life, "first_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        process.boot(definition(), Slot(4, free_port()), Request("/", "", False, seconds=5))
+    assert process.names() == []
+
+
+def test_a_reused_pid_is_not_killed(home: Path) -> None:
+    """Destroying a copy that ended long ago leaves the process group alone that has its number today."""
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        records.write(process.Handle(definition(), processes.Process(other.pid, 1)))
+        process.remove_labelled()
+        assert other.poll() is None
+        other.kill()
+    assert process.names() == []
