@@ -12,10 +12,11 @@ import pulumi
 from clients.libvirt import connection
 from components.libvirt import Domain, Network, Pool, Volume
 from components.spec import ServiceArgs, conditions, object_name, probe, settings
-from machine import places
+from machine import addresses, places
 from machine.waiting import answer_seconds
 from substrates.vm import accelerator, guest
-from substrates.vm.substrate import STOP_SECONDS, mac_of
+from substrates.vm.boot import mac_of
+from substrates.vm.substrate import STOP_SECONDS
 
 SUBSTRATE = "vm"
 LEAST_MEMORY_BYTES = 128 * 1024**2  # below it the guest's kernel runs out of memory while it boots
@@ -27,7 +28,7 @@ SECRET_PATH = "/run/secrets/service"
 class GuestArgs:
     """What only a VM has: its network, what is around the service in it, and whose kernel."""
 
-    network: str = "198.18.1.0/26"
+    network: str = addresses.GUESTS_NETWORK
     variant: str = "full"  # a whole Debian with systemd, or `slim`: the service is the only process
     kernel: str = "default"  # or `other`: another Debian release's
 
@@ -169,7 +170,7 @@ def _addresses(network: str) -> tuple[ipaddress.IPv4Interface, ipaddress.IPv4Int
     try:
         whole = ipaddress.IPv4Network(network)
     except ValueError as error:
-        raise ValueError(f"network must be like 198.18.1.0/26: {error}") from None
+        raise ValueError(f"network must be like {addresses.GUESTS_NETWORK}: {error}") from None
     if whole.prefixlen > 26:
         raise ValueError(f"network must have room for 62 addresses: a /26 or larger, not {network}")
     return tuple(ipaddress.IPv4Interface(f"{whole[n]}/{whole.prefixlen}") for n in (1, 2))  # type: ignore[return-value]

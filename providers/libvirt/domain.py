@@ -8,8 +8,8 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from clients.libvirt import domains
-from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, domain
+from clients.libvirt import domains, sizes
+from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, devices, domain
 from machine.errors import VmlabError
 from machine.waiting import answer_seconds
 from providers.libvirt.inputs import (
@@ -28,13 +28,13 @@ from providers.libvirt.inputs import (
     truth,
     whole,
 )
-from substrates.vm import ready
+from substrates.vm.console import wait_for_answer
 
 MIB = 1024**2
 LEAST_BYTES = 64 * MIB
 DISK = {
     "path": Input(text),
-    "format": Input(one_of(*domain.FORMATS), "raw"),
+    "format": Input(one_of(*devices.FORMATS), "raw"),
     "read_only": Input(truth, False),
     "target": Input(text, ""),
     "backing": Input(text, ""),
@@ -119,7 +119,7 @@ class DomainProvider(ResourceProvider):
         """Change its size, start or stop it; a guest that does not follow while it runs is started again."""
         news = _said(news)
         spec = _spec(news)
-        now = domains.update(spec, stop_seconds=news["stop_seconds"])
+        now = sizes.update(spec, stop_seconds=news["stop_seconds"])
         if news["running"]:
             domains.start(spec.name)
             now = _settled(spec, news)
@@ -189,8 +189,8 @@ def _settled(spec: DomainSpec, props: Props) -> domains.Found:
     asked: dict[str, Any] = props["ready"] or {}
     seconds = asked.get("seconds") or answer_seconds()
     if asked:
-        ready.wait_for_answer(spec.name, asked["url"], seconds, spec.console)
-    domains.settle_size(spec, seconds)
+        wait_for_answer(spec.name, asked["url"], seconds, spec.console)
+    sizes.settle(spec, seconds)
     found = domains.find(spec.name)
     if found is None:
         raise VmlabError(f"the domain {spec.name} went away while it was waited for; refresh, then up")

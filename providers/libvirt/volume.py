@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from clients.libvirt import content, volumes
-from clients.libvirt.description import VolumeSpec, domain, volume
+from clients.libvirt.description import VolumeSpec, devices, volume
 from providers.libvirt.inputs import Input, Props, changed, fill, known, one_of, result, text, texts, whole
 
 SPEC = {
     "name": Input(text),
     "pool": Input(text),
     "capacity_bytes": Input(whole, 0),  # 0: what the content needs
-    "format": Input(one_of(*domain.FORMATS), "raw"),
+    "format": Input(one_of(*devices.FORMATS), "raw"),
     "backing": Input(text, ""),
     "backing_format": Input(text, ""),
     "mode": Input(text, "0600"),

@@ -13,6 +13,7 @@ from machine import processes
 from machine.errors import NeverAnswered
 from substrates.contract import MILESTONES, Boot, Request, Slot
 from substrates.vm import substrate as vm
+from substrates.vm.boot import CONSOLE_LINES, Definition
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import outputs
@@ -28,7 +29,7 @@ REPORT_SECONDS = 10.0  # a guest tells of its memory each second, under emulatio
 MUTE = "print('I wait', flush=True); import time; time.sleep(99)"
 
 
-def boot(definition: vm.Definition, number: int, nonce: str = "") -> Boot:
+def boot(definition: Definition, number: int, nonce: str = "") -> Boot:
     """One copy."""
     return vm.boot(
         definition, Slot(number, 18300 + number), Request("/", nonce or f"n{number}x", echoed=True)
@@ -187,7 +188,7 @@ def test_copy_that_never_answers(lab: Laboratory, slim: str) -> None:
     assert caught.value.milestone == "init"
     assert "did not answer within 8 s; the last milestone it reached was 'init'" in said[0]
     assert "I wait" in map(str.strip, said)
-    assert 5 < len(said) <= 1 + vm.CONSOLE_LINES
+    assert 5 < len(said) <= 1 + CONSOLE_LINES
     assert machine.settled(lab, before) == []
 
 
