@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -51,7 +52,10 @@ def test_init_outside_a_guest_says_what_is_wrong(tmp_path: Path) -> None:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 1
     first, second = done.stdout.splitlines()[:2]
-    cpus, memory_bytes = len(os.sched_getaffinity(0)), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    cpus, memory_bytes = (
+        len(os.sched_getaffinity(0)),
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    )
     assert first == f"vmlab-guest init cpus={cpus} memory_bytes={memory_bytes}"
     assert second.startswith("vmlab-guest error: ")
     assert done.stdout.count("\n") == 2
