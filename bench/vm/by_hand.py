@@ -56,8 +56,8 @@ class Hand:
                     answer = watch.first_answer(url, deadline, request.expected, lambda: child.poll() is None)
                 stamps |= watch.stamps_ns
             if answer is None:
-                said = [*watch.lines()[-20:], (self.folder / "log").read_text()]
-                raise VmlabError("no answer by hand:\n" + "\n".join(said))
+                printed = [*watch.lines()[-20:], (self.folder / "log").read_text()]
+                raise VmlabError("no answer by hand:\n" + "\n".join(printed))
             return Boot(NAME, {**stamps, "answered": answer.at_ns}, url=url)
         finally:
             self._clear()

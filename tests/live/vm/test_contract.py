@@ -170,7 +170,7 @@ def test_visits_survive_another_guest(lab: Laboratory, either: str) -> None:
 
 
 def test_destroy_leaves_nothing(lab: Laboratory, either: str) -> None:
-    """The guest ends by itself, in less time than the plug is pulled after, and its configuration disk is gone with
+    """The guest powers off by itself, before forced termination, and its configuration disk is gone with
     everything else; the module's census has the rest."""
     spec = machine.domain_of(lab, either).spec
     config, log = Path(spec.disks[2].path), domains.LOGS / f"{spec.name}.log"
