@@ -19,8 +19,8 @@ from clients.libvirt.description import DiskSpec
 from machine.commands import run
 from machine.errors import VmlabError
 from substrates.contract import Boot, Request
-from substrates.vm import disks, guest
-from substrates.vm import substrate as vm
+from substrates.vm import disks
+from substrates.vm.boot import Definition, mac_of
 from substrates.vm.console import Watch
 
 NAME = "vmlab-bench-by-hand"
@@ -33,10 +33,10 @@ CPU = {"kvm": "host", "tcg": "max"}
 class Hand:
     """One stack's guest by hand: the parts of its command line."""
 
-    def __init__(self, definition: vm.Definition) -> None:
+    def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self.address = str(definition.network.network[PLACE])
-        self.folder = guest.copies() / NAME
+        self.folder = disks.copies() / NAME
         self.disks = tuple(
             DiskSpec(str(self.folder / name)) for name in ("root.qcow2", "data.raw", "config.raw")
         )
@@ -56,8 +56,8 @@ class Hand:
                     answer = watch.first_answer(url, deadline, request.expected, lambda: child.poll() is None)
                 stamps |= watch.stamps_ns
             if answer is None:
-                said = [*watch.lines()[-20:], (self.folder / "log").read_text()]
-                raise VmlabError("no answer by hand:\n" + "\n".join(said))
+                printed = [*watch.lines()[-20:], (self.folder / "log").read_text()]
+                raise VmlabError("no answer by hand:\n" + "\n".join(printed))
             return Boot(NAME, {**stamps, "answered": answer.at_ns}, url=url)
         finally:
             self._clear()
@@ -75,7 +75,7 @@ class Hand:
             "-drive", f"file={data},format=raw,if=virtio",
             "-drive", f"file={config},format=raw,if=virtio,readonly=on",
             "-netdev", f"tap,id=net,ifname={TAP},script=no,downscript=no",
-            "-device", f"virtio-net-pci,netdev=net,mac={vm.mac_of(self.address)},romfile=",
+            "-device", f"virtio-net-pci,netdev=net,mac={mac_of(self.address)},romfile=",
             "-device", "virtio-rng-pci", "-serial", f"file:{console}",
         ]  # fmt: skip
 
@@ -88,7 +88,7 @@ class Hand:
     def _prepare(self) -> None:
         self._clear()
         self.folder.mkdir(parents=True)
-        bridge, mac = self.definition.bridge, vm.mac_of(self.address)
+        bridge, mac = self.definition.bridge, mac_of(self.address)
         run(["ip", "tuntap", "add", "dev", TAP, "mode", "tap"])
         run(["ip", "link", "set", TAP, "master", bridge, "up"])
         run(["ip", "neigh", "replace", self.address, "lladdr", mac, "dev", bridge, "nud", "permanent"])

@@ -24,7 +24,7 @@ from substrates.vm.accelerator.initramfs import Entry as File
 from substrates.vm.accelerator.initramfs import archive, character_device, directory, program
 
 INIT = Path(__file__).with_name("init.c")
-SOURCES = (INIT, Path(__file__).with_name("fail.h"))
+SOURCES = (INIT, *(INIT.with_name(name) for name in ("fail.h", "power.h")))
 KERNELS = ("default", "other")
 # Raise it when the modules of this folder make other kernels, initramfs or disks from the same inputs.
 RECIPE = 1

@@ -154,10 +154,10 @@ def theirs(world: World) -> Iterator[tuple[str, str]]:
 def test_names_that_somebody_else_has(world: World, theirs: tuple[str, str]) -> None:
     """Somebody else's domain and network of the same name are refused by name and stay as they are."""
     world.ask(net=world.network())
-    assert f"network {world.name('net')} is there already and belongs to somebody else" in refused(world)
+    assert f"network {world.name('net')} already exists and belongs to another user" in refused(world)
     world.ask(vm=world.domain())
-    assert f"domain {world.name('vm')} is there already and belongs to somebody else" in refused(world)
-    for stack in (world.label, ""):  # what is somebody else's has no label, which reads as "" too
+    assert f"domain {world.name('vm')} already exists and belongs to another user" in refused(world)
+    for stack in (world.label, ""):  # a foreign object has no label, which reads as "" too
         domains.remove(world.name("vm"), stack)
         networks.remove(world.name("net"), stack)
 

@@ -120,7 +120,7 @@ def test_taken_name(nothing: Laboratory) -> None:
         done = nothing.run("up", STACK)
         gone = nothing.run("gc")
 
-        refused(done, NAME, "somebody else")
+        refused(done, NAME, "another user")
         assert gone.returncode == 0, gone.stderr
         assert connection.open().lookupByName(NAME).XMLDesc(0) == before
         assert theirs.isActive()

@@ -181,7 +181,7 @@ def test_doctor_looks_at_the_machine(
     (tmp_path / "proc/self/mounts").write_text("")
     monkeypatch.setattr(doctor, "FREE_WANTED", 2**62)
     monkeypatch.setenv("VMLAB_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(accelerator.prove, "DEVICE", tmp_path / "dev/kvm")
+    monkeypatch.setattr(accelerator.access, "DEVICE", tmp_path / "dev/kvm")
     monkeypatch.setattr(accelerator, "some_kernel", lambda: tmp_path / "vmlinux")
     found = {check.name: check for check in doctor.checks(tmp_path)}
     assert (found["kvm"].state, found["cgroups"].state, found["disk"].state) == (

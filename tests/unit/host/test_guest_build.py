@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,7 +51,13 @@ def test_init_outside_a_guest_says_what_is_wrong(tmp_path: Path) -> None:
     if "unshare" in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 1
-    assert done.stdout.startswith("vmlab-guest init\nvmlab-guest error: ")
+    first, second = done.stdout.splitlines()[:2]
+    cpus, memory_bytes = (
+        len(os.sched_getaffinity(0)),
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    )
+    assert first == f"vmlab-guest init cpus={cpus} memory_bytes={memory_bytes}"
+    assert second.startswith("vmlab-guest error: ")
     assert done.stdout.count("\n") == 2
 
 
@@ -173,7 +180,7 @@ def test_the_recipe_reads_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert build.recipe() == build.recipe()
 
-    assert sorted(set(read)) == ["fail.h", "init.c"]
+    assert sorted(set(read)) == ["fail.h", "init.c", "power.h"]
 
 
 @pytest.mark.parametrize(

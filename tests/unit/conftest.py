@@ -1,8 +1,13 @@
-"""A place of its own for what a test starts, which the service's user can traverse."""
+"""What unit tests share: a home that the service's user can traverse, and no libvirt-python.
+
+libvirt-python is not a locked requirement. It is hidden, so that a test that requires it fails on every machine and not
+only on a fresh clone.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,3 +23,9 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("VMLAB_HOME", str(path))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(autouse=True)
+def without_libvirt_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`import libvirt` is an ImportError, as on a fresh clone."""
+    monkeypatch.setitem(sys.modules, "libvirt", None)
