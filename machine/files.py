@@ -1,4 +1,4 @@
-"""Replacing a file whole: a reader sees the old content or the new one, never a part of either.
+"""Replacing a file whole: a reader sees the old content or the new one, never a part of either. Removing an empty folder.
 
 Out of scope: the engine's state, which is also synced with its directory and keeps its predecessor
 (`engine/state/durable_files.py`).
@@ -40,6 +40,15 @@ def write(
 def write_json(path: Path, value: Any, *, mode: int = 0o644) -> None:
     """The same with a value as indented JSON."""
     write(path, json.dumps(value, indent=2) + "\n", mode=mode)
+
+
+def remove_empty(folder: Path) -> bool:
+    """Remove an empty folder, or a control group without processes; False where it is in use or does not exist."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def read_json(path: Path) -> Any:

@@ -12,8 +12,7 @@ import subprocess
 import time
 from typing import Any
 
-import docker
-
+from clients.docker import shared
 from clients.http_probe import first_answer
 from machine.errors import VmlabError
 from substrates.contract import Request, Slot
@@ -23,9 +22,7 @@ NAME = "vmlab-bench-by-hand"
 
 def flags(instance: dict[str, Any]) -> tuple[list[str], str, list[str]]:
     """Options, image and arguments of the stack's container, without name, port and nonce."""
-    api = docker.APIClient(version="auto")
-    found = api.inspect_container(instance["id"])
-    api.close()
+    found = shared().inspect_container(instance["id"])
     host, config = found["HostConfig"], found["Config"]
     options = [
         f"--user={config['User']}",

@@ -180,7 +180,7 @@ class Api:
         except (ValueError, AssertionError):
             status = {"message": response.data.decode(errors="replace").strip()[:300]}
         if response.status == 401:
-            message = f"{self.access.said}: {self.access.server} does not accept its credentials"
+            message = f"{self.access.source}: {self.access.server} does not accept its credentials"
             return ApiError(401, "Unauthorized", message)
         details = dict(status.get("details") or {})
         if response.headers.get("Retry-After", "").isdigit():

@@ -6,6 +6,7 @@ Out of scope: reading the kubeconfig (`kubeconfig.py`), the flags (`lab/`).
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,18 @@ def connect(choice: Choice) -> Api:
     _refuse_missing(choice)
     access = kubeconfig.access(str(choice.path), choice.context)
     return Api(access, silence=LabClusterDown if choice.ours else NamedClusterDown)
+
+
+def shared(choice: Choice) -> Api:
+    """This process's one client of the cluster; a kubeconfig that was replaced, as by a new cluster, gets a new one."""
+    _refuse_missing(choice)
+    found = choice.path.stat()
+    return _made(choice, (found.st_mtime_ns, found.st_ino))
+
+
+@functools.lru_cache(maxsize=8)
+def _made(choice: Choice, stamp: tuple[int, int]) -> Api:
+    return connect(choice)
 
 
 def _refuse_missing(choice: Choice) -> None:

@@ -74,8 +74,8 @@ class Connection:
 
     def no_answer(self, why: str, *, sent: bool) -> NoAnswer:
         """The error of a server that does not answer."""
-        said = f"{self.access.said} points at {self.access.server}, which does not answer: {why}"
-        return self._silence(said, sent=sent)
+        source = f"{self.access.source} points at {self.access.server}, which does not answer: {why}"
+        return self._silence(source, sent=sent)
 
     def _once(
         self,
@@ -88,13 +88,13 @@ class Connection:
         lasting: bool,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "vmlab"}
-        headers |= self._credentials.headers()
+        ours, certificate = self._credentials.current()
         try:
-            return self._connections().urlopen(
+            return self._connections(certificate).urlopen(
                 method,
                 self._prefix + path + (f"?{urlencode(query)}" if query else ""),
                 body=None if body is None else json.dumps(body).encode(),
-                headers=headers,
+                headers={**headers, **ours},
                 retries=False,
                 redirect=False,
                 timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
@@ -103,8 +103,7 @@ class Connection:
         except (exceptions.HTTPError, OSError) as error:
             raise self.no_answer(_words(error), sent=not isinstance(error, _NOT_SENT)) from None
 
-    def _connections(self) -> Pool:
-        certificate = self._credentials.certificate()
+    def _connections(self, certificate: str) -> Pool:
         with self._lock:
             if self._pool is not None and certificate != self._certificate:
                 self._pool.close()  # those in use end with their request
@@ -144,20 +143,20 @@ def _context(access: Access, certificate: str) -> ssl.SSLContext:
         else:
             context.load_default_certs()
     except ssl.SSLError:
-        raise BadKubeconfig(f"{access.said}: its certificate authority cannot be used") from None
+        raise BadKubeconfig(f"{access.source}: its certificate authority cannot be used") from None
     if certificate:
-        _present(context, certificate, access.said)
+        _present(context, certificate, access.source)
     return context
 
 
-def _present(context: ssl.SSLContext, certificate: str, said: str) -> None:
+def _present(context: ssl.SSLContext, certificate: str, source: str) -> None:
     """The ssl module reads files only; this one is in memory and never on a disk."""
     handle = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
     try:
         os.write(handle, certificate.encode())
         context.load_cert_chain(f"/proc/self/fd/{handle}")
     except ssl.SSLError:
-        raise BadKubeconfig(f"{said}: its client certificate and key cannot be used") from None
+        raise BadKubeconfig(f"{source}: its client certificate and key cannot be used") from None
     finally:
         os.close(handle)
 

@@ -41,14 +41,15 @@ class Credentials:
         with self._lock:
             self._given = None
 
-    def headers(self) -> dict[str, str]:
-        """The headers that authenticate a request."""
+    def current(self) -> tuple[dict[str, str], str]:
+        """For one request: the headers that authenticate it, and the client certificate with its key in PEM ("": none)."""
+        status = self._status() if self._access.plugin else {}
+        return self._headers(status), self._certificate(status)
+
+    def _headers(self, status: Plain) -> dict[str, str]:
         access = self._access
-        token = access.token
-        if access.token_file:
-            token = _read(access)
-        if access.plugin:
-            token = self._status().get("token") or token
+        token = _read(access) if access.token_file else access.token
+        token = status.get("token") or token
         headers = dict(access.impersonate)
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -57,13 +58,10 @@ class Credentials:
             headers["Authorization"] = f"Basic {pair}"
         return headers
 
-    def certificate(self) -> str:
-        """Certificate and key in PEM, or nothing."""
-        if self._access.plugin:
-            status = self._status()
-            pair = (status.get("clientCertificateData") or "", status.get("clientKeyData") or "")
-            if all(pair):
-                return "\n".join(pair)
+    def _certificate(self, status: Plain) -> str:
+        pair = (status.get("clientCertificateData") or "", status.get("clientKeyData") or "")
+        if all(pair):
+            return "\n".join(pair)
         access = self._access
         return f"{access.certificate_pem}\n{access.key_pem}" if access.certificate_pem else ""
 
@@ -79,7 +77,7 @@ def _read(access: Access) -> str:
         return Path(access.token_file).read_text().strip()
     except OSError as error:
         reason = error.strerror
-    raise BadKubeconfig(f"{access.said}: its tokenFile {access.token_file} cannot be read: {reason}")
+    raise BadKubeconfig(f"{access.source}: its tokenFile {access.token_file} cannot be read: {reason}")
 
 
 def _expired(status: Plain) -> bool:
@@ -130,4 +128,4 @@ def _answer(access: Access, printed: str) -> Plain:
 
 def _broken(access: Access, why: str) -> BadPlugin:
     command = (access.plugin or {}).get("command", "")
-    return BadPlugin(f"{access.said}: its credential plugin {command!r} failed: {why}")
+    return BadPlugin(f"{access.source}: its credential plugin {command!r} failed: {why}")

@@ -28,7 +28,7 @@ Plain = dict[str, Any]
 class Access:
     """One cluster as one user sees it."""
 
-    said: str  # how messages call the kubeconfig; never its content
+    source: str  # how messages call the kubeconfig; never its content
     server: str
     namespace: str = "default"
     authority_pem: str = ""
@@ -47,10 +47,10 @@ class Access:
 
 def access(given: str = "", context: str = "", cluster: str = "", base: Path | None = None) -> Access:
     """The access that these settings mean; BadKubeconfig says what is wrong with it, NoAnswer that there is none."""
-    said, content, directory = _content(given, base or Path.cwd())
+    source, content, directory = _content(given, base or Path.cwd())
     if content is None:
         return _in_cluster()
-    return _active(said, content, context, cluster, directory)
+    return _active(source, content, context, cluster, directory)
 
 
 def _absent(message: str) -> NoAnswer:
@@ -63,8 +63,8 @@ def _content(given: str, base: Path) -> tuple[str, Plain | None, Path]:
     if given == ambient:  # the SDK hands it over as if the program had given it
         given = ""
     if given and ("\n" in given or given.lstrip().startswith("{")):
-        said = "the kubeconfig given to the provider"
-        return said, _parsed(said, given), base
+        source = "the kubeconfig given to the provider"
+        return source, _parsed(source, given), base
     if given:
         return _files([base / Path(given).expanduser()], must_exist=True)
     named = [Path(entry) for entry in ambient.split(os.pathsep) if entry]
@@ -74,12 +74,12 @@ def _content(given: str, base: Path) -> tuple[str, Plain | None, Path]:
 
 
 def _files(paths: list[Path], *, must_exist: bool) -> tuple[str, Plain | None, Path]:
-    said = f"kubeconfig {os.pathsep.join(map(str, paths))}"
+    source = f"kubeconfig {os.pathsep.join(map(str, paths))}"
     present = [path for path in paths if path.is_file()]
     if not present:
         if must_exist:
-            raise _absent(f"{said} does not exist: name another with KUBECONFIG or kubernetes:kubeconfig")
-        return said, None, Path.cwd()
+            raise _absent(f"{source} does not exist: name another with KUBECONFIG or kubernetes:kubeconfig")
+        return source, None, Path.cwd()
     merged: Plain = {}
     for path in present:
         try:
@@ -89,18 +89,18 @@ def _files(paths: list[Path], *, must_exist: bool) -> tuple[str, Plain | None, P
         _absolute(content, path.parent)
         for key, value in content.items():
             merged[key] = merged.get(key, []) + value if key in ROWS else merged.get(key) or value
-    return said, merged, present[0].parent
+    return source, merged, present[0].parent
 
 
-def _parsed(said: str, text: str) -> Plain:
+def _parsed(source: str, text: str) -> Plain:
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1})" if mark else ""
-        raise BadKubeconfig(f"{said} is not YAML{place}") from None
+        raise BadKubeconfig(f"{source} is not YAML{place}") from None
     if not isinstance(content, dict) or not isinstance(content.get("clusters"), list):
-        raise BadKubeconfig(f"{said} has no clusters: it is not a kubeconfig")
+        raise BadKubeconfig(f"{source} has no clusters: it is not a kubeconfig")
     return {key: value or [] if key in ROWS else value for key, value in content.items()}
 
 
@@ -117,33 +117,33 @@ def _absolute(content: Plain, directory: Path) -> None:
                     body[key] = str(directory / body[key])
 
 
-def _active(said: str, content: Plain, context: str, cluster: str, directory: Path) -> Access:
+def _active(source: str, content: Plain, context: str, cluster: str, directory: Path) -> Access:
     name = context or content.get("current-context") or ""
-    found = _named(said, content, "contexts", name) if name or not cluster else {}
-    there = _named(said, content, "clusters", cluster or found.get("cluster", ""))
-    user = _named(said, content, "users", found["user"]) if found.get("user") else {}
+    found = _named(source, content, "contexts", name) if name or not cluster else {}
+    there = _named(source, content, "clusters", cluster or found.get("cluster", ""))
+    user = _named(source, content, "users", found["user"]) if found.get("user") else {}
     for kind, body in (("cluster", there), ("user", user)):
         for key in NOT_SUPPORTED[kind]:
             if body.get(key):
-                raise BadKubeconfig(f"{said} uses {key}, which is not supported")
+                raise BadKubeconfig(f"{source} uses {key}, which is not supported")
     if not there.get("server"):
-        raise BadKubeconfig(f"{said} names no server for its cluster")
+        raise BadKubeconfig(f"{source} names no server for its cluster")
     return Access(
-        said=said,
+        source=source,
         server=str(there["server"]).rstrip("/"),
         namespace=found.get("namespace") or "default",
-        authority_pem=_material(said, there, "certificate-authority"),
+        authority_pem=_material(source, there, "certificate-authority"),
         insecure=there.get("insecure-skip-tls-verify") is True,
         tls_server_name=there.get("tls-server-name") or "",
         directory=directory,
-        **_credentials(said, user),
+        **_credentials(source, user),
     )
 
 
-def _credentials(said: str, user: Plain) -> dict[str, Any]:
+def _credentials(source: str, user: Plain) -> dict[str, Any]:
     return {
-        "certificate_pem": _material(said, user, "client-certificate"),
-        "key_pem": _material(said, user, "client-key"),
+        "certificate_pem": _material(source, user, "client-certificate"),
+        "key_pem": _material(source, user, "client-key"),
         "token": user.get("token") or "",
         "token_file": user.get("tokenFile") or "",
         "username": user.get("username") or "",
@@ -158,27 +158,27 @@ def _impersonation(user: Plain) -> list[tuple[str, str]]:
     return headers + [("Impersonate-Group", group) for group in user.get("as-groups") or []]
 
 
-def _named(said: str, content: Plain, rows: str, name: str) -> Plain:
+def _named(source: str, content: Plain, rows: str, name: str) -> Plain:
     for row in content.get(rows, []):
         if row.get("name") == name:
             return row.get(rows[:-1]) or {}
     known = ", ".join(str(row.get("name")) for row in content.get(rows, [])) or "none"
-    raise BadKubeconfig(f"{said} has no {rows[:-1]} {name!r}; it has: {known}")
+    raise BadKubeconfig(f"{source} has no {rows[:-1]} {name!r}; it has: {known}")
 
 
-def _material(said: str, body: Plain, key: str) -> str:
+def _material(source: str, body: Plain, key: str) -> str:
     """A PEM text: inline as `<key>-data`, or from the file `<key>`."""
     if body.get(f"{key}-data"):
         try:
             return base64.b64decode(body[f"{key}-data"], validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise BadKubeconfig(f"{said}: {key}-data is not base64 of a PEM text") from None
+            raise BadKubeconfig(f"{source}: {key}-data is not base64 of a PEM text") from None
     if not body.get(key):
         return ""
     try:
         return Path(body[key]).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadKubeconfig(f"{said}: {key} {body[key]} cannot be read: {error}") from None
+        raise BadKubeconfig(f"{source}: {key} {body[key]} cannot be read: {error}") from None
 
 
 def _in_cluster() -> Access:
@@ -188,7 +188,7 @@ def _in_cluster() -> Access:
             "there is no kubeconfig: name one with KUBECONFIG or kubernetes:kubeconfig, or put one at ~/.kube/config"
         )
     return Access(
-        said="this pod's service account",
+        source="this pod's service account",
         server=f"https://{host}:{port}",
         namespace=(IN_CLUSTER / "namespace").read_text().strip() or "default",
         authority_pem=(IN_CLUSTER / "ca.crt").read_text(),

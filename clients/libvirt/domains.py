@@ -68,6 +68,12 @@ def find(name: str) -> Found | None:
     return None if handle is None else _seen(handle)
 
 
+def runs(name: str) -> bool:
+    """Whether a domain of this name runs."""
+    there = find(name)
+    return there is not None and there.running
+
+
 def labelled(beginnings: tuple[str, ...]) -> list[tuple[str, str]]:
     """Names and stacks of the domains whose label begins with one of these."""
     specs = [found.spec for found in every()]

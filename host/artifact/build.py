@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from clients.registry import Registry
 from host.artifact import apt, image, null, rootfs
 from host.artifact import index as indexes
 from host.artifact.definition import Definition, read
@@ -70,7 +71,7 @@ def is_pushed(path: Path = OURS, registry: str = addresses.REGISTRY) -> bool:
     definition = read(path)
     index = json.loads((_base() / f"{definition.name}.json").read_text())
     variants = [v for v in index["variants"].values() if "image" in v]
-    found = image.Registry(registry)
+    found = Registry(registry)
     names = [v["image"].removeprefix(f"{addresses.REGISTRY}/").rpartition(":") for v in variants]
     return all(found.digest(n[0], n[2]) == v["image_digest"] for n, v in zip(names, variants, strict=True))
 

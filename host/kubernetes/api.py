@@ -5,11 +5,11 @@ Out of scope: everything that a stack declares, which is its provider's.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from clients.kubernetes import kubeconfig, places
+from clients.kubernetes import places
 from clients.kubernetes.api import APPLY, Api
+from clients.kubernetes.choice import Choice, shared
 from clients.kubernetes.errors import ApiError
 from machine.errors import VmlabError
 
@@ -44,15 +44,4 @@ def apply(path: str, wanted: dict[str, Any]) -> None:
 
 
 def _client() -> Api:
-    """The client of the cluster that is up; a new cluster has new keys, and so another file."""
-    path = places.kubeconfig()
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise VmlabError(f"{path}: {error.strerror}; there is no cluster, or it is another user's") from None
-    return _made(str(path), found.st_mtime_ns, found.st_ino)
-
-
-@functools.lru_cache(maxsize=1)
-def _made(path: str, *_stamp: int) -> Api:
-    return Api(kubeconfig.access(path))
+    return shared(Choice(places.kubeconfig()))

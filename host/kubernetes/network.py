@@ -1,8 +1,8 @@
 """The cluster's network: one bridge with the node's address and the pods', the route of the services, and a fence.
 
-The fence is three chains of our own. Pods talk to each other and to this machine; nothing from outside reaches them, a
+The fence is three chains of ours. Pods talk to each other and to this machine; nothing from outside reaches them, a
 service or the node's address, and nothing of theirs leaves. What comes in is dropped before kube-proxy sees it, whose own
-chain comes before ours in FORWARD and takes whatever was led to a pod. The route exists before the API server: a packet
+chain comes before ours in FORWARD and accepts what was forwarded to a pod. The route exists before the API server: a packet
 for a service that is not programmed yet would otherwise leave the machine by the default route. Out of scope: IPv6, and
 network policies, which the bridge plugin does not enforce.
 """

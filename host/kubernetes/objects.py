@@ -1,7 +1,7 @@
-"""What a fresh API server lacks: rights, and the way to metrics-server and CoreDNS.
+"""What a new API server lacks: rights, and Services for metrics-server and CoreDNS.
 
-Those run on the host, so that their services have no pods behind them but an endpoint of their own. Left out: namespaces
-and everything else that belongs to a stack.
+Those run on the host, so their Services have an endpoint and no pods. Out of scope: namespaces and everything else that
+belongs to a stack.
 """
 
 from __future__ import annotations
@@ -25,13 +25,6 @@ def make() -> None:
     """Apply them; doing so again changes nothing."""
     for path, wanted in (*_rights(), *_names(), *_metrics()):
         api.apply(f"{path}/{wanted['metadata']['name']}", wanted)
-
-
-def metrics_available() -> bool:
-    """Whether the aggregator says that metrics-server answers."""
-    found = api.get(f"/apis/apiregistration.k8s.io/v1/apiservices/{METRICS_API}") or {}
-    conditions = found.get("status", {}).get("conditions", [])
-    return any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
 
 
 def _rights() -> list[tuple[str, Object]]:

@@ -46,10 +46,8 @@ def _ended(child: dict[str, Any]) -> str:
     if child["restarts"] < 0:
         return f"{child['name']} has not started yet"
     lines = path.read_text(errors="replace").strip().splitlines()[-1:] if path.exists() else []
-    said = f": {lines[0][:200]}" if lines else ""
-    return (
-        f"{child['name']} has ended (exit code {child['exit_code']}) and is started again; {path} says{said}"
-    )
+    last = f": {lines[0][:200]}" if lines else ""
+    return f"{child['name']} has exited (exit code {child['exit_code']}) and is started again; the end of {path}{last}"
 
 
 def _node_ready() -> bool:

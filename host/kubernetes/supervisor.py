@@ -1,6 +1,6 @@
 """The parent of the cluster's programs: starts each when what it waits for is ready, and again when it has exited.
 
-A process of its own (`python -m host.kubernetes.supervisor`), in the cluster's mount namespace. The kernel kills its
+A separate process (`python -m host.kubernetes.supervisor`), in the cluster's mount namespace. The kernel kills its
 children when it is killed (PR_SET_PDEATHSIG), so that no part of a cluster runs unsupervised; it has one thread because that
 signal comes when the spawning thread ends. What it did is in programs.json. Out of scope: making files and networks.
 """

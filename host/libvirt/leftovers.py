@@ -12,7 +12,7 @@ from pathlib import Path
 
 from host.libvirt import daemons
 from host.reporting import Say
-from machine import processes
+from machine import ports, processes
 
 
 def clear(say: Say, folder: Path = daemons.RUN, proc: Path = processes.PROC) -> None:
@@ -52,8 +52,8 @@ def _stale(folder: Path, proc: Path) -> Iterator[tuple[Path, str]]:
             now = processes.name(pid, proc) if pid else None
             yield path, f"pid {pid} is {now} now" if now else f"pid {pid} is gone"
     for path in sorted((folder / "libvirt").glob("*-sock*")):
-        if path.is_socket() and not daemons.listens(path):
-            yield path, "nobody listens"
+        if path.is_socket() and not ports.accepts(path):
+            yield path, "no process listens"
 
 
 def _living(path: Path, comm: str, proc: Path) -> int | None:

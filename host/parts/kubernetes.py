@@ -1,6 +1,6 @@
 """Kubernetes: upstream's own programs on this machine, as children of ours, systemd or not.
 
-One node. Its kubeconfig is the lab's own (`kubeconfig` in `host status --json`), never the user's default. Left out: a
+One node. Its kubeconfig is the lab's own (`kubeconfig` in `host status --json`), never the user's default. Out of scope: a
 cluster that the user names, which needs no part.
 """
 

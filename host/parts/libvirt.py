@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from host import packages, record, systemd
-from host.libvirt import binding, daemons, leftovers, traces, virsh
+from host.libvirt import binding, daemons, kvm, leftovers, traces, virsh
 from host.packages import Package
 from host.reporting import Say, Status
 from machine import cgroups, commands
@@ -139,6 +139,7 @@ def _first_look() -> dict[str, Any]:
         "cgroups_mounted": cgroups.mount(),
         "noted": leftovers.notes(),
         "before": traces.take(),
+        "kvm_opened": kvm.open_to_guests(),
     }
 
 
@@ -208,4 +209,6 @@ def _take_back(entry: dict[str, Any], known: list[str], say: Say) -> None:
         say(f"libvirt: took back {line}")
     if entry["cgroups_mounted"]:
         cgroups.unmount()
+    if entry.get("kvm_opened"):  # not in the record of an older version
+        kvm.close()
     record.forget(NAME)

@@ -6,10 +6,10 @@ Out of scope: everything that has to be kept.
 
 from __future__ import annotations
 
-import docker
 import docker.errors
 import requests.exceptions
 
+from clients.docker import shared
 from machine import addresses
 from machine.errors import Unavailable
 from substrates.docker.substrate import Definition
@@ -45,8 +45,8 @@ def definition(
 def fetch_image(artifact: Artifact, variant: str) -> str:
     """Pull the image if Docker does not have it; what was pulled and is to be removed later, "" if it was there already."""
     of_variant = artifact.variants["null" if variant == "null" else "slim"]
+    api = shared()
     try:
-        api = docker.APIClient(version="auto")
         try:
             api.inspect_image(of_variant["image_id"])  # type: ignore[no-untyped-call]
             return ""
@@ -64,8 +64,8 @@ def fetch_image(artifact: Artifact, variant: str) -> str:
 def forget_image(image: str) -> None:
     """Remove an image that was pulled; one that is in use stays."""
     try:
-        docker.APIClient(version="auto").remove_image(image)
-    except (docker.errors.DockerException, requests.exceptions.RequestException):
+        shared().remove_image(image)
+    except (Unavailable, docker.errors.DockerException, requests.exceptions.RequestException):
         pass
 
 

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import docker
 import docker.errors
 import requests.exceptions
 
+from clients.docker import shared as _api
 from clients.http_probe import first_answer
 from machine import addresses, cgroups, processes
-from machine.errors import Unavailable, VmlabError
+from machine.errors import VmlabError
 from substrates.boundaries.program import environment as probe_environment
 from substrates.boundaries.program import instead_of
 from substrates.contract import (
@@ -194,18 +194,6 @@ def _start(handle: Handle) -> list[str]:
     except docker.errors.APIError as error:
         return [f"docker: {error.explanation}"]
     return []
-
-
-_clients: dict[str, docker.APIClient] = {}
-
-
-def _api() -> docker.APIClient:
-    if "default" not in _clients:
-        try:
-            _clients["default"] = docker.APIClient(version="auto")
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise Unavailable(f"cannot reach Docker ({error})", "vmlab host up docker") from None
-    return _clients["default"]
 
 
 def _inspect(container: str, *, size: bool = False) -> dict[str, Any]:

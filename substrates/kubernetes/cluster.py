@@ -16,9 +16,9 @@ METRICS = "/apis/metrics.k8s.io/v1beta1"
 
 @dataclass(frozen=True)
 class Cluster:
-    """In words."""
+    """As sentences for people."""
 
-    said: str
+    description: str
     autoscaler: str
     network_policy: str
 
@@ -29,7 +29,7 @@ def look(choice: Choice) -> Cluster:
     try:
         version = api.get("/version")["gitVersion"]
         return Cluster(
-            said=f"the lab's own, {version}" if choice.ours else str(version),
+            description=f"the lab's own, {version}" if choice.ours else str(version),
             autoscaler="on" if has_metrics(api) else "off: the cluster has no metrics API (metrics.k8s.io)",
             network_policy="declared; not enforced: the bridge plugin knows none"
             if choice.ours

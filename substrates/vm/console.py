@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from clients.http_probe import Answer, ask
+from clients.http_probe import Answer, first_answer
 
 PAUSE_SECONDS = 0.0005
 # Asked before it listens, a guest spends its time on refusals; one that never says so is asked seldom.
 BEFORE_SECONDS, AFTER_SECONDS = 0.02, 0.0005
+LOOK_SECONDS = 1.0  # libvirt is asked whether the guest still runs
 CONNECT_SECONDS = 0.25  # a lost packet is sent again after a second: better a new connection
 ACCOUNT_SECONDS, BEHIND_SECONDS = 3.0, 1.0
 MARKS = (
@@ -37,7 +38,7 @@ class Watch:
         self.stamps_ns: dict[str, int] = {}
         self._path = path
         self._said = b""
-        self._done = threading.Event()
+        self._listens, self._done = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Watch:
@@ -54,27 +55,24 @@ class Watch:
         return [line.rstrip("\r") for line in plain.split("\n") if line.strip()]
 
     def first_answer(
-        self, url: str, deadline_ns: int, nonce: str = "", lives: Callable[[], bool] | None = None
+        self, url: str, deadline_ns: int, nonce: str = "", alive: Callable[[], bool] | None = None
     ) -> Answer | None:
-        """Ask until a 200 comes whose body carries the nonce; None when the time is up, or the guest no longer lives."""
-        look = time.monotonic() + 1.0
-        while time.monotonic_ns() < deadline_ns:
-            answer = ask(url, 2.0, connect_seconds=CONNECT_SECONDS)
-            if answer is not None and answer.status == 200 and nonce.encode() in answer.body:
-                return answer
-            if lives is not None and time.monotonic() > look:
-                if not lives():
-                    return None
-                look = time.monotonic() + 1.0
-            self._pause()
-        return None
+        """As the probe's, with this guest's pauses; None as well when the guest has ended."""
+        return first_answer(
+            url,
+            deadline_ns,
+            nonce,
+            connect_seconds=CONNECT_SECONDS,
+            pause_seconds=BEFORE_SECONDS,
+            pause=self._pause,
+            alive=alive,
+            look_seconds=LOOK_SECONDS,
+        )
 
     def catch_up(self) -> None:
         """Wait a moment for the lines of our service that are still on their way: its answer may overtake them, since
         systemd takes them to the console. Such a milestone counts as reached with the answer."""
-        deadline = time.monotonic() + BEHIND_SECONDS
-        while "listening" not in self.stamps_ns and time.monotonic() < deadline:
-            time.sleep(PAUSE_SECONDS)
+        self._listens.wait(BEHIND_SECONDS)
 
     def account(self) -> dict[str, float]:
         """systemd's own account of the boot in seconds, {} where there is none. It comes a little after the answer."""
@@ -89,13 +87,12 @@ class Watch:
         named = zip(("firmware", "kernel", "userspace"), found.groups(), strict=True)
         return {name: _seconds(text.decode()) for name, text in named if text}
 
-    def _pause(self) -> None:
-        """Short once it listens; before that long, unless it begins to listen meanwhile."""
-        end = time.monotonic() + (AFTER_SECONDS if "listening" in self.stamps_ns else BEFORE_SECONDS)
-        while time.monotonic() < end:
-            time.sleep(PAUSE_SECONDS)
-            if "listening" in self.stamps_ns:
-                return
+    def _pause(self, seconds: float) -> None:
+        """So long, or until the guest listens; short after that."""
+        if self._listens.is_set():
+            time.sleep(AFTER_SECONDS)
+        else:
+            self._listens.wait(seconds)
 
     def _follow(self) -> None:
         while not self._done.is_set():
@@ -117,6 +114,8 @@ class Watch:
         for mark, milestone in MARKS:
             if mark in self._said:
                 self.stamps_ns.setdefault(milestone, now)
+        if "listening" in self.stamps_ns:
+            self._listens.set()
 
 
 def _seconds(text: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from clients.http_probe import ask
+from clients.http_probe import first_answer
 from clients.libvirt import console, domains
 from machine.errors import NeverAnswered
 from substrates.contract import MILESTONES, service_stamps
@@ -16,17 +16,16 @@ LOOK_SECONDS = 0.5
 def wait_for_answer(name: str, url: str, seconds: float, console_file: str) -> None:
     """Wait for the first 200 of this address; NeverAnswered with the last milestone and the last lines of the console
     when it does not come in time, or as soon as the guest has ended."""
-    start = looked = time.monotonic()
-    while (left := start + seconds - time.monotonic()) > 0:
-        answer = ask(url, max(0.001, min(2.0, left)))
-        if answer is not None and answer.status == 200:
-            return
-        if time.monotonic() - looked > LOOK_SECONDS:
-            there, looked = domains.find(name), time.monotonic()
-            if there is None or not there.running:
-                break
-        time.sleep(PAUSE_SECONDS)
-    raise NeverAnswered(name, _milestone(console_file), seconds, console.last_lines(console_file))
+    deadline = time.monotonic_ns() + int(seconds * 1e9)
+    answer = first_answer(
+        url,
+        deadline,
+        pause_seconds=PAUSE_SECONDS,
+        alive=lambda: domains.runs(name),
+        look_seconds=LOOK_SECONDS,
+    )
+    if answer is None:
+        raise NeverAnswered(name, _milestone(console_file), seconds, console.last_lines(console_file))
 
 
 def _milestone(console_file: str) -> str:

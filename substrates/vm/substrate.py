@@ -218,7 +218,7 @@ def _first_answer(
         stamps["sandboxed"] = time.monotonic_ns()
         deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
         url = f"{copy.url}{request.path}"
-        answer = watch.first_answer(url, deadline, request.expected, lambda: _runs(copy.name))
+        answer = watch.first_answer(url, deadline, request.expected, lambda: domains.runs(copy.name))
         if answer is not None and request.echoed:
             watch.catch_up()
         stamps |= watch.stamps_ns
@@ -234,11 +234,6 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True)
     for path in made:
         path.chmod(0o711)
-
-
-def _runs(name: str) -> bool:
-    found = domains.find(name)
-    return found is not None and found.running
 
 
 def _start(name: str) -> list[str]:

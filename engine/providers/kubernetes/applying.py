@@ -1,4 +1,4 @@
-"""Server-side apply of one object: the request, and its refusals in the user's words.
+"""Server-side apply of one object: the request, and its errors as messages for the user.
 
 Unknown fields are refused by the server (`fieldValidation=Strict`), in a preview too, so before anything is created.
 A namespace that is not there yet, or whose default service account is not, is waited for: it may be the work of this
@@ -25,7 +25,7 @@ PAUSE_SECONDS = 0.25
 def apply(
     site: Site, path: str, body: Plain, manager: str, *, dry: bool = False, force: bool = False
 ) -> Answer:
-    """Apply `body` as `manager`. RefusalError names the object and what the server said."""
+    """Apply `body` as `manager`. The error names the object and has the server's message."""
     query = {
         "fieldManager": manager,
         "force": "true" if force or forces(site, body) else "false",
@@ -45,8 +45,8 @@ def apply(
 
 def forces(site: Site, body: Plain) -> bool:
     """Whether fields that others manage are taken over; the annotation has the last word."""
-    said = objects.annotation(body, objects.PATCH_FORCE)
-    return said.lower() == "true" if said else site.settings.patch_force
+    given = objects.annotation(body, objects.PATCH_FORCE)
+    return given.lower() == "true" if given else site.settings.patch_force
 
 
 def settle_ownership(site: Site, path: str, live: Plain, manager: str) -> None:
@@ -63,7 +63,7 @@ def settle_ownership(site: Site, path: str, live: Plain, manager: str) -> None:
 
 
 def relinquish(site: Site, path: str, body: Plain, manager: str) -> None:
-    """Give back an object that turned out to be somebody else's: our fields alone go."""
+    """Release an object that turned out to be another user's: only our fields are removed."""
     nothing = {
         "apiVersion": body["apiVersion"],
         "kind": body["kind"],
@@ -73,7 +73,7 @@ def relinquish(site: Site, path: str, body: Plain, manager: str) -> None:
 
 
 def cannot_be_tried(error: ApiError) -> bool:
-    """Whether a dry run says nothing about the real one: the namespace comes later, or this user may only look."""
+    """Whether a dry run is not a prediction of the real one: the namespace comes later, or this user may only look."""
     if error.status == 404 or error.reason == "NamespaceMissing":
         return True
     words = str(error)

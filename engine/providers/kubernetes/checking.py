@@ -1,7 +1,7 @@
 """Check: inputs completed and refused before anything is created; and the one question of Diff that only the cluster
 can answer.
 
-Completed: apiVersion and kind from the type, the name, the namespace. Refused: kinds that are left out, annotations
+Completed: apiVersion and kind from the type, the name, the namespace. Refused: kinds that are not supported, annotations
 that cannot be read, a cluster that does not answer. Fields are validated by the server itself, in the preview's dry
 run.
 """
@@ -33,7 +33,7 @@ def check(
     api_version, kind = tokens.kind_of(urns.type_of(request.urn), inputs)
     _, typed = tokens.kind_of(urns.type_of(request.urn))
     checked: Properties = {**news, "apiVersion": api_version, "kind": kind}
-    faults = [] if kind == typed else [("kind", f"must be {typed} as the type says, not {kind}")]
+    faults = [] if kind == typed else [("kind", f"must be {typed} as in the type, not {kind}")]
     faults += _annotation_faults(inputs)
     checked = naming.named(request, checked, inputs, secrecy.plain(olds))
     place = site.kinds.find(api_version, kind)  # and so meets a cluster that does not answer

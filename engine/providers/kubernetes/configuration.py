@@ -1,6 +1,6 @@
-"""The provider's own inputs: which are carried out, which are refused by name, and when another cluster is meant.
+"""The provider's own inputs: which are supported, which are refused by name, and when they mean another cluster.
 
-The SDK sends what is no text as JSON. What is not given is taken from the environment variables of the official
+The SDK sends values that are not strings as JSON. Defaults are taken from the environment variables of the official
 provider.
 """
 
@@ -39,7 +39,7 @@ NOT_IMPLEMENTED = "{} is not implemented by this provider; it has {}"
 
 
 def faults(inputs: Plain, base: Path) -> list[tuple[str, str]]:
-    """The inputs that cannot be carried out, each with the reason. The cluster is not asked."""
+    """The inputs that are not supported, each with the reason. The cluster is not asked."""
     found = []
     for key, value in inputs.items():
         if isinstance(value, Unknown) or value is None:

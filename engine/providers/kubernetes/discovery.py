@@ -1,7 +1,7 @@
 """Which kinds the cluster knows, and where each lives: asked for one group and version at a time, kept, asked again
 on a miss.
 
-A miss may be a custom kind whose definition this very run has just created. Left out: categories, short names,
+A miss may be a custom kind whose definition this very run has just created. Out of scope: categories, short names,
 subresources.
 """
 
@@ -94,7 +94,7 @@ def may_come(api_version: str) -> bool:
 
 
 def unknown(api_version: str, kind: str) -> str:
-    """What is said of a kind that the cluster does not know."""
+    """The message about a kind that the cluster does not know."""
     message = f"the cluster knows no kind {kind} of {api_version}"
     if not may_come(api_version):
         return message

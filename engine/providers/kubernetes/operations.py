@@ -1,7 +1,7 @@
-"""What is done to one object: create, update, read, delete, and what a preview of the first two says.
+"""What is done to one object: create, update, read, delete, and the previews of the first two.
 
-All in plain values, without gRPC. Whatever is not as the state says is met here: an object that is there already, gone,
-on its way out, or was made anew by somebody else.
+All in plain values, without gRPC. Objects that differ from the state are handled here: one that exists already, is gone, is
+being deleted, or was made anew by another user.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def read(site: Site, wanted: Wanted, type_: str) -> Made | None:
 
 
 def delete(site: Site, wanted: Wanted, type_: str) -> None:
-    """Remove it and see it gone; what is not there, or is somebody else's by now, is gone already."""
+    """Remove it and wait until it is gone; one that does not exist, or is another user's by now, is gone already."""
     before = secrecy.plain(wanted.outputs)
     source = before if before.get("kind") else wanted.plain
     api_version, kind = tokens.kind_of(type_, source)
@@ -181,7 +181,7 @@ def _placed(site: Site, inputs: Plain) -> Plain:
     """The inputs with the namespace that fits their kind.
 
     A Secret's stringData goes as data: the server forgets who applied a key of stringData, so one that the program drops would
-    stay for ever (seen with v1.35).
+    remain (seen with v1.35).
     """
     metadata = dict(inputs.get("metadata") or {})
     place = site.place_of(inputs)
@@ -217,7 +217,7 @@ def _see_gone(site: Site, path: str, thing: Plain, seconds: float) -> None:
 
 
 def _is_strangers(live: Plain, wanted: Wanted) -> bool:
-    """Whether this is not the object that the state knows, but one that somebody else made under its name."""
+    """Whether this is not the object that the state knows, but one that another user made under its name."""
     known = objects.uid_of(secrecy.plain(wanted.outputs))
     return bool(known) and objects.uid_of(live) != known and not ownership.is_ours(live, wanted.manager)
 
@@ -226,13 +226,13 @@ def _refuse_strangers(live: Plain, wanted: Wanted) -> None:
     if _is_strangers(live, wanted):
         raise RefusalError(
             grpc.StatusCode.FAILED_PRECONDITION,
-            f"{objects.title(live)} is not the one this resource made: that is gone, and somebody else "
+            f"{objects.title(live)} is not the one this resource made: that is gone, and another user "
             f"({ownership.others(live)}) made this one; it is left as it is. Run a refresh",
         )
 
 
 def _without_ignored(body: Plain, live: Plain, wanted: Wanted) -> Plain:
-    """Ignored fields as they are in the cluster; left out where others manage them."""
+    """Ignored fields as they are in the cluster; omitted where others manage them."""
     for text in wanted.ignore:
         path = parse(text)
         if not all(isinstance(part, str) for part in path) or objects.inside(body, *map(str, path)) is None:

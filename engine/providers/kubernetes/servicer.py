@@ -2,7 +2,7 @@
 
 It decodes a request, hands values on, and encodes what comes back. Every error leaves as a status with one sentence and
 without a secret; an object that exists and is not ready leaves as ErrorResourceInitFailed. The version is that of the
-`pulumi_kubernetes` whose inputs it knows. Left out: Handshake, Construct, Call, List, functions.
+`pulumi_kubernetes` whose inputs it knows. Out of scope: Handshake, Construct, Call, List, functions.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class KubernetesProvider(BuiltInProvider):
         self._known: set[str] = set()  # URNs whose object is in the state: their replacement may meet it
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self._site.close()
 
     # -- the provider itself
@@ -149,7 +149,7 @@ class KubernetesProvider(BuiltInProvider):
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
-        """Look at it; an empty id says that it is gone."""
+        """Look at it; an empty id means that it is gone."""
         inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
         wanted = Wanted(request.urn, inputs, outputs, id=request.id)
         type_ = urns.type_of(request.urn)
@@ -220,9 +220,7 @@ class KubernetesProvider(BuiltInProvider):
             if error.sent:
                 raise
             if not self._site.settings.delete_unreachable:
-                hint = (
-                    "if the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
-                )
+                hint = "if the cluster is gone permanently, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
                 raise NoAnswer(f"{error}; {hint}", sent=False) from None
             return None
 

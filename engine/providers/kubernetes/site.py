@@ -1,6 +1,6 @@
 """A cluster as the provider works on it: the API, its kinds, the settings, and the reading of one object.
 
-Left out: what is done to an object (operations.py) and when it is ready (readiness/).
+Out of scope: what is done to an object (operations.py) and when it is ready (readiness/).
 """
 
 from __future__ import annotations

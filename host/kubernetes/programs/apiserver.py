@@ -1,7 +1,7 @@
 """kube-apiserver: on the node's address, which pods reach too and the outside does not (host/kubernetes/network.py).
 
-The aggregator goes to endpoints directly (`--enable-aggregator-routing`): a kept-alive connection to a service's address
-that nobody had programmed yet stays wrong. Left out: audit logs and encryption at rest.
+The aggregator connects to endpoints directly (`--enable-aggregator-routing`): a kept-alive connection to a service's address
+that was not programmed yet stays wrong. Out of scope: audit logs and encryption at rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """containerd: Debian's, with its own root, state and socket beside Docker's.
 
 `restrict_oom_score_adj`: without CAP_SYS_RESOURCE a sandbox fails with "can't get final child's PID from pipe". Images
-come from the loopback registry over plain http. Left out: other runtimes than runc.
+come from the loopback registry over plain http. Out of scope: other runtimes than runc.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""CoreDNS: on the host, behind the service kube-dns with an endpoint of its own (host/kubernetes/objects.py).
+"""CoreDNS: on the host, behind the Service kube-dns with its own endpoint (host/kubernetes/objects.py).
 
-It answers for the cluster's own names, and refuses all others: pods reach nothing outside. Left out: forwarding,
+It answers for the cluster's own names and refuses all others: pods reach nothing outside. Out of scope: forwarding,
 and a second copy.
 """
 

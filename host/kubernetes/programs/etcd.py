@@ -1,7 +1,7 @@
 """etcd: one member, on loopback, with certificates, for any user may connect to loopback.
 
 Without fsync: a power cut may cost the cluster's objects, which Pulumi makes again; on a slow disk it would be most of
-what is measured. Left out: snapshots and compaction by time, which a lab's hours do not need.
+what is measured. Out of scope: snapshots and compaction by time, which a lab of some hours does not need.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The kubelet: one node, on this machine's own kernel.
 
 Cgroup v1 is allowed and driven as plain folders below a group of ours. Little free disk does not evict a lab's pods:
-the limits are those of a disk that is really full. Left out: static pods, swap limits, graceful node shutdown.
+the limits are those of a disk that is really full. Out of scope: static pods, swap limits, graceful node shutdown.
 """
 
 from __future__ import annotations

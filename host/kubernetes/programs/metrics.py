@@ -1,6 +1,6 @@
-"""metrics-server: on the host, behind a service with an endpoint of its own (host/kubernetes/objects.py).
+"""metrics-server: on the host, behind a Service with its own endpoint (host/kubernetes/objects.py).
 
-It asks the kubelet every 10 s; its request must time out before the next one. Left out: a second copy.
+It asks the kubelet every 10 s; its request must time out before the next one. Out of scope: a second copy.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """kube-proxy: services as rules of iptables.
 
-Node ports are on the node's address only, and the kernel's connection tracking keeps its settings. Left out: the modes
+Node ports are on the node's address only, and the kernel's connection tracking keeps its settings. Out of scope: the modes
 ipvs and nftables; the latter needs the command nft.
 """
 

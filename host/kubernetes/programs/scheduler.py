@@ -1,6 +1,6 @@
 """kube-scheduler, with upstream's own profile.
 
-Left out: leader election, for there is one.
+Out of scope: leader election: there is one instance.
 """
 
 from __future__ import annotations

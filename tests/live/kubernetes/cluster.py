@@ -11,7 +11,7 @@ import struct
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,10 @@ from clients.kubernetes.api import Api
 from clients.kubernetes.choice import Choice, connect
 from clients.kubernetes.errors import ApiError
 from machine import addresses
+from tests.live import census
 from tests.live.lab.laboratory import Laboratory
 
 CORE = "/api/v1"
-KINDS = {
-    "namespaces": f"{CORE}/namespaces",
-    "volumes": f"{CORE}/persistentvolumes",
-    "pods": f"{CORE}/pods",
-    "services": f"{CORE}/services",
-    "claims": f"{CORE}/persistentvolumeclaims",
-    "deployments": "/apis/apps/v1/deployments",
-    "classes": "/apis/storage.k8s.io/v1/storageclasses",
-}
 SETTLE_SECONDS = 20.0
 ENDED = subprocess.CompletedProcess[str]
 
@@ -207,31 +199,24 @@ def answers(url: str) -> bool:
     return found is not None and found.status == 200
 
 
-def take(api: Api, lab: Laboratory) -> dict[str, set[str]]:
-    """Every object that counts, and what the lab has beside the cluster."""
-    objects = {
-        kind: {
-            f"{row['metadata'].get('namespace', '')}/{row['metadata']['name']}" for row in api.listed(path)
-        }
-        for kind, path in KINDS.items()
+def rows(api: Api, lab: Laboratory, marks: Sequence[str]) -> census.Rows:
+    """Objects that have a mark in their name, for others' tests run on the same cluster, and what the lab has beside it."""
+    return {
+        **census.of_cluster(api, lambda name: any(mark in name for mark in marks)),
+        **census.of_folders(folders=(lab.home / "volumes", "*")),
+        **census.of_processes(lab.processes),
+        **census.of_states(lab.home / "state"),
     }
-    state = lab.home / "state"
-    beside = {
-        "folders": {str(path) for path in (lab.home / "volumes").glob("*")},
-        "processes": {f"{pid} {command}" for pid, command in lab.processes().items()},
-        "locks": {str(path) for path in state.rglob("*.json") if "locks" in path.parts},
-        "torn files": {str(path) for pattern in ("*.tmp", "*.new") for path in state.rglob(pattern)},
-    }
-    return objects | beside
 
 
-def difference(api: Api, lab: Laboratory, before: dict[str, set[str]], marks: list[str]) -> list[str]:
-    """What came and stayed of this test's (a mark is in its name), once things have come to rest. Others' tests run on the
-    same cluster."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (left := _left(take(api, lab), before, marks)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return left
+def take(api: Api, lab: Laboratory, marks: Sequence[str] = ()) -> census.Census:
+    """What there is now."""
+    return census.take(rows(api, lab, marks))
+
+
+def difference(api: Api, lab: Laboratory, before: census.Census, marks: Sequence[str]) -> list[str]:
+    """What came and went of this test's, once things have come to rest."""
+    return census.settled(rows(api, lab, marks), before, SETTLE_SECONDS)
 
 
 def sweep(stack: Stack) -> None:
@@ -240,16 +225,6 @@ def sweep(stack: Stack) -> None:
         path = f"{CORE}/{plural}"
         for row in stack.api.listed(path, labelSelector=f"vmlab.stack=vmlab.{stack.name}"):
             stack.api.delete(f"{path}/{row['metadata']['name']}")
-
-
-def _left(now: dict[str, set[str]], before: dict[str, set[str]], marks: list[str]) -> list[str]:
-    beside = ("folders", "processes", "locks", "torn files")
-    return [
-        f"left: {kind}: {item}"
-        for kind in now
-        for item in sorted(now[kind] - before[kind])
-        if kind in beside or any(mark in item for mark in marks)
-    ]
 
 
 def api_of(kubeconfig: Path) -> Api:

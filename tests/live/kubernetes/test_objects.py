@@ -214,7 +214,7 @@ def test_kubectl_works(stack: Stack) -> None:
 
 
 def test_behind_the_labs_back(stack: Stack) -> None:
-    """A Service that somebody deleted and a quota that somebody changed are shown by `refresh` and mended by `up`."""
+    """A deleted Service and a changed quota are shown by `refresh` and repaired by `up`."""
     service, quota = stack.only("services"), stack.only("resourcequotas")
     stack.api.delete(stack.path(service, "services"))
     stack.api.send("PATCH", stack.path(quota, "resourcequotas"), body={"spec": {"hard": {"pods": "99"}}})

@@ -21,7 +21,7 @@ from tests.live.lab.laboratory import Laboratory
 from tests.live.namespaces import traces
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(280)]
-SLOT, MEMORY = Slot(93, 18993), 512 * 1024**2
+SLOT, MEMORY = Slot(93, 18293), 512 * 1024**2
 
 
 @pytest.fixture(autouse=True)

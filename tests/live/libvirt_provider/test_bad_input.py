@@ -14,6 +14,8 @@ from clients.libvirt import connection, domains, networks
 from clients.libvirt.connection import unless_gone
 from machine import places
 from providers import libvirt
+from tests.live import census
+from tests.live.libvirt_provider.conftest import SETTLE_SECONDS
 from tests.live.libvirt_provider.world import MIB, World
 
 pytestmark = pytest.mark.live
@@ -21,10 +23,11 @@ pytestmark = pytest.mark.live
 
 def refused(world: World) -> str:
     """What an up says that made nothing."""
-    before = world.census()
+    rows = world.rows_of_libvirt
+    before = census.take(rows)
     failed = world.engine("up", "--skip-preview")
     assert failed.code == 2, failed.out + failed.err
-    assert world.settle(before) == before
+    assert census.settled(rows, before, SETTLE_SECONDS) == []
     assert world.engine("preview").code == 2
     return failed.out + failed.err
 

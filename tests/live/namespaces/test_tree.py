@@ -21,6 +21,7 @@ from substrates import namespaces
 from substrates.contract import Request, Slot
 from substrates.copies import launch, records
 from substrates.rungs import NAMES, cgroups, network
+from tests.conftest import repetitions
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.traces import settled
@@ -48,7 +49,7 @@ print("ready", flush=True)
 while True: time.sleep(60)
 """
 FAMILY = "import os, time\nfor _ in range(3): os.fork()\ntime.sleep(600)"
-KILLS = 100
+KILLS = repetitions(full=100, sample=20)
 EARLY_KILLS, EARLY_SECONDS, EARLY_SEED = 30, 0.006, 1  # a start on all rungs takes about 5 ms
 
 
@@ -115,7 +116,7 @@ def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.timeout(600)
 def test_a_killed_supervisor_leaves_nothing(running: Starter, home: Path) -> None:
-    """kill -9 of the supervisor, 100 times: no process, mount, link or namespace stays; the start of another copy takes the
+    """kill -9 of the supervisor, many times: no process, mount, link or namespace stays; the start of another copy takes the
     cgroups."""
     places = [("vmlab-try", "198.18.2.99"), ("vmlab-other", "198.18.2.98")]
     for turn in range(KILLS):
@@ -153,7 +154,7 @@ def test_a_supervisor_killed_at_any_moment_leaves_nothing(
 
     monkeypatch.setattr(launch, "start_process", killed)
     before = traces.of_host()
-    copy = replace(definition, name=Slot(7, 0).name, address=network.copy_address(7))
+    copy = replace(definition, name=Slot(107, 0).name, address=network.copy_address(107))
     for turn in range(EARLY_KILLS):
         try:
             assert ended_with(namespaces.start(copy)) == -signal.SIGKILL
@@ -202,7 +203,7 @@ def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:
 def test_a_starter_killed_too_early_leaves_a_trace(definition: namespaces.Definition) -> None:
     """A copy whose starter was killed before it could note the pid is found by its mark, and removed."""
     request = Request("/", "n", echoed=True)
-    boot = namespaces.boot(definition, Slot(7, 18992), request)
+    boot = namespaces.boot(definition, Slot(107, 18992), request)
     unknown = replace(boot.copy, process=processes.Process(0, 0))
     records.write(unknown)
 

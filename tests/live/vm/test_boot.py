@@ -1,4 +1,4 @@
-"""Boots of copies: milestones and phases, systemd's account beside ours, the button, and nothing left after thirty."""
+"""Boots of copies: milestones and phases, systemd's account beside ours, the button, and nothing left after many."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from machine import processes
 from machine.errors import NeverAnswered
 from substrates.contract import MILESTONES, Boot, Request, Slot
 from substrates.vm import substrate as vm
+from tests.conftest import repetitions
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import outputs
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
-BOOTS = 30
+BOOTS = repetitions(full=30, sample=6)
 # systemd counts from the kernel's own start and until its last unit, ours from the kernel's first byte to the first answer;
 # seen once: 4.6 s by its account, 4.9 by ours from the first byte on the console on.
 ACCOUNT_SECONDS, ACCOUNT_SHARE = 0.5, 0.15
@@ -35,7 +36,7 @@ def boot(definition: vm.Definition, number: int, nonce: str = "") -> Boot:
     )
 
 
-def test_thirty_boots_leave_nothing(lab: Laboratory, slim: str) -> None:
+def test_boots_leave_nothing(lab: Laboratory, slim: str) -> None:
     """Each has every milestone in order and phases that are its total; after each `destroy` the census is as before."""
     definition = vm.definition(outputs(lab, slim)["instance"])
     before = machine.take(lab)

@@ -17,6 +17,7 @@ from clients.libvirt import domains
 from machine.errors import Unavailable
 from substrates.vm import guest
 from substrates.vm import substrate as vm
+from tests.live import census
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
@@ -112,7 +113,7 @@ def test_secret_reaches_the_guest_and_nobody_else(lab: Laboratory, either: str) 
 def _files(lab: Laboratory) -> list[Path]:
     """The lab's folder without the cache, and what libvirt writes about guests."""
     own = [path for path in lab.home.rglob("*") if "cache" not in path.relative_to(lab.home).parts[:1]]
-    others = [path for folder in machine.FOLDERS for path in Path(folder).rglob("*")]
+    others = [Path(path) for path in census.libvirt_files() if machine.counts(path)]
     return [path for path in [*own, *others] if path.is_file() and not path.is_symlink()]
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from host import commands, packages
 from lab.commands import suite
 from lab.deploying.engines import ROOT
+from machine.errors import Unavailable, VmlabError
 from tests import groups
+from tests.unit.lab.test_cli import raising
 
 
 def names(*paths: str) -> list[str]:
@@ -85,3 +89,71 @@ def test_one_report_for_the_user(tmp_path: Path) -> None:
     suite._merge(sorted(tmp_path.glob("*.xml")), str(tmp_path / "whole"))
 
     assert (tmp_path / "whole").read_text().count("<testsuite ") == 2
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that `vmlab test` would run; nothing is installed."""
+    seen: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> int:
+        seen.append(command)
+        return 0
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(suite, "attached", run)
+    monkeypatch.setattr(packages, "missing", lambda _: [])
+    return seen
+
+
+def test_an_unavailable_part_is_reported(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a developer's machine one absent part keeps neither the other parts down nor the tests from running."""
+    up: list[str] = []
+
+    def run(_: str, names: list[str], **__: bool) -> int:
+        up.extend(names)
+        if names == ["docker"]:
+            raise Unavailable("only root can start one", "sudo vmlab host up docker")
+        return 0
+
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(commands, "run", run)
+
+    suite.run(["-x"])
+
+    assert up == list(suite.PARTS)
+    assert "docker: not set up: only root" in capsys.readouterr().err
+    assert [command[:4] for command in started] == [
+        [sys.executable, "-m", "pytest", path] for path in ("tests", "tests/live", "tests/live")
+    ]
+    assert all("-x" in command for command in started)
+
+
+@pytest.mark.parametrize(
+    ("in_ci", "error"),
+    [(True, Unavailable("only root can start one", "sudo")), (False, VmlabError("dockerd: it ended"))],
+)
+def test_a_set_up_that_must_work_ends_the_run(
+    in_ci: bool, error: VmlabError, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In CI an absent part is a failure, and a part that failed is one everywhere: no test is run."""
+    monkeypatch.setenv("CI", "true") if in_ci else monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(commands, "run", raising(error))
+
+    with pytest.raises(type(error)):
+        suite.run([])
+
+    assert started == []
+
+
+def test_tests_without_daemons_set_nothing_up(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`vmlab test tests/engine` sets nothing up and is one phase."""
+    monkeypatch.setattr(commands, "run", raising(AssertionError("set up")))
+
+    suite.run(["tests/engine"])
+
+    assert len(started) == 1

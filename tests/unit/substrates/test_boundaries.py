@@ -14,6 +14,7 @@ from substrates.boundaries import program
 from substrates.boundaries.reading import Limit, parse
 from substrates.docker import substrate as docker
 from substrates.kubernetes import substrate as kubernetes
+from substrates.kubernetes.copies import Definition
 
 COMMAND = ["/usr/bin/python3.11", "-I", "-S", "/srv/app.py"]
 STATUS = "Name:\tprobe\nCapEff:\t0000000000000400\nCapBnd:\t00000000000000ff\nNoNewPrivs:\t0\nSeccomp:\t2\n"
@@ -139,7 +140,7 @@ def test_pod_carries_it_without_being_killed_for_it() -> None:
         "readinessProbe": {},
     }
     own = Template({"spec": {"containers": [container]}})
-    made = kubernetes.with_probe(cast(kubernetes.Definition, own), {}).template["spec"]["containers"][0]
+    made = kubernetes.with_probe(cast(Definition, own), {}).template["spec"]["containers"][0]
     assert [*made["command"], *made["args"]] == program.instead_of(COMMAND)
     assert [row["name"] for row in made["env"]] == ["A", program.VARIABLE]
     assert set(made) >= {"readinessProbe"}

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from clients import http_probe
 from clients.libvirt import domains
 from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec
 from machine.errors import NeverAnswered, VmlabError
 from substrates.contract import Request, Slot
-from substrates.vm import console, disks, guest
+from substrates.vm import disks, guest
 from substrates.vm import substrate as vm
 
 OWN = DomainSpec(
@@ -102,7 +103,7 @@ def removed(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(domains, "find", lambda _name: None)
     monkeypatch.setattr(disks, "make", lambda *_: None)
     monkeypatch.setattr(vm, "_know_neighbour", lambda *_: None)
-    monkeypatch.setattr(console, "ask", lambda *_, **__: None)
+    monkeypatch.setattr(http_probe, "ask", lambda *_, **__: None)
     return found
 
 
@@ -121,7 +122,7 @@ def test_a_boot_that_is_broken_off_leaves_nothing(
         assert guest.folders("vmlab-boot-7")
         raise error
 
-    places = {"disks": (disks, "make"), "domain": (domains, "create"), "wait": (console, "ask")}
+    places = {"disks": (disks, "make"), "domain": (domains, "create"), "wait": (http_probe, "ask")}
     monkeypatch.setattr(*places[step], broken)
 
     with pytest.raises(type(error)) as caught:

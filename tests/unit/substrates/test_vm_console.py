@@ -151,7 +151,7 @@ def test_a_guest_that_has_ended_is_given_up(tmp_path: Path) -> None:
     start = time.monotonic()
     with Watch(tmp_path / "console") as watch:
         found = watch.first_answer(
-            "http://127.0.0.1:9/", time.monotonic_ns() + 60 * 10**9, lives=lambda: False
+            "http://127.0.0.1:9/", time.monotonic_ns() + 60 * 10**9, alive=lambda: False
         )
 
     assert found is None

@@ -67,7 +67,7 @@ def first(*verdicts: Verdict) -> Verdict:
 
 
 def selector_text(selector: Plain | None) -> str:
-    """A label selector as the API's query wants it."""
+    """A label selector in the form of the API's query."""
     selector = selector or {}
     parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
     words = {"In": "in", "NotIn": "notin"}

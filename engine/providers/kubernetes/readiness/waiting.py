@@ -1,7 +1,7 @@
 """Waiting until an object is ready or gone, and saying what it was that did not come.
 
 How long: the option customTimeouts, else the annotation pulumi.com/timeoutSeconds, else the kind's own.
-Left out: progress while it waits; a provider inside the engine has no line to the terminal.
+Out of scope: progress while it waits; a provider inside the engine cannot write to the terminal.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Wait:
         """Look once more: is it ready, or without hope."""
         found = self._site.live(self.live)
         if found is None or objects.uid_of(found) != objects.uid_of(self.live):
-            self.verdict = Verdict("it, but somebody deleted it meanwhile", hopeless=True)
+            self.verdict = Verdict("it, but it was deleted meanwhile", hopeless=True)
             return True
         return self.judge(found)
 
@@ -76,8 +76,8 @@ class _Wait:
 
     def reasons(self, after: str) -> list[str]:
         """What it waits for, and what the pods say."""
-        said = [f"{objects.title(self.live)} is not ready{after}: waiting for {self.verdict.waiting_for}"]
-        return said + (troubles(self._view, self.live) if self._wanted.has_pods else [])
+        reasons = [f"{objects.title(self.live)} is not ready{after}: waiting for {self.verdict.waiting_for}"]
+        return reasons + (troubles(self._view, self.live) if self._wanted.has_pods else [])
 
 
 def until_gone(site: Site, path: str, thing: Plain, seconds: float) -> list[str]:

@@ -8,20 +8,19 @@ a test does itself with `put`.
 
 from __future__ import annotations
 
-import base64
 import copy
-import datetime
 import json
 import re
 import select
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.unit.clients.kubernetes.completing import default, next_version, now, stamped
+from tests.unit.clients.kubernetes.kinds import KINDS, VERBS
 from tests.unit.clients.kubernetes.managed_fields import (
     Thing,
     at,
@@ -33,30 +32,6 @@ from tests.unit.clients.kubernetes.managed_fields import (
     without,
 )
 
-VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
-KINDS: dict[str, list[tuple[str, str, bool]]] = {
-    "/api/v1": [
-        ("namespaces", "Namespace", False),
-        ("configmaps", "ConfigMap", True),
-        ("secrets", "Secret", True),
-        ("services", "Service", True),
-        ("pods", "Pod", True),
-        ("events", "Event", True),
-        ("persistentvolumeclaims", "PersistentVolumeClaim", True),
-        ("persistentvolumes", "PersistentVolume", False),
-        ("resourcequotas", "ResourceQuota", True),
-    ],
-    "/apis/apps/v1": [
-        ("deployments", "Deployment", True),
-        ("replicasets", "ReplicaSet", True),
-        ("statefulsets", "StatefulSet", True),
-        ("daemonsets", "DaemonSet", True),
-    ],
-    "/apis/batch/v1": [("jobs", "Job", True)],
-    "/apis/discovery.k8s.io/v1": [("endpointslices", "EndpointSlice", True)],
-    "/apis/storage.k8s.io/v1": [("storageclasses", "StorageClass", False)],
-    "/apis/authentication.k8s.io/v1": [("tokenreviews", "TokenReview", False)],
-}
 _PATH = re.compile(
     r"(?P<root>/api/v1|/apis/[^/]+/[^/]+)(/namespaces/(?P<ns>[^/]+)(?=/[^/]+))?/(?P<plural>[^/]+)(/(?P<name>[^/]+))?(?P<log>/log)?"
 )
@@ -144,7 +119,7 @@ class FakeApi:
         with self.lock:
             path = self.path(thing)
             old = self.objects.get(path, {})
-            new = _stamped({**copy.deepcopy(thing)}, old.get("metadata", {}))
+            new = stamped({**copy.deepcopy(thing)}, old.get("metadata", {}))
             kept = [
                 row for row in old.get("metadata", {}).get("managedFields", []) if row["manager"] != manager
             ]
@@ -162,7 +137,7 @@ class FakeApi:
         with self.lock:
             thing = self.objects[path]
             thing["status"] = {**thing.get("status", {}), **status}
-            thing["metadata"]["resourceVersion"] = _version()
+            thing["metadata"]["resourceVersion"] = next_version()
 
     def count(self, method: str, text: str) -> int:
         """How many requests of this method had this text in their path."""
@@ -236,8 +211,8 @@ class FakeApi:
         where = f"{path}/{body['metadata']['name']}"
         if where in self.objects:
             raise Refused(409, "AlreadyExists", f"{where} already exists")
-        self.objects[where] = _stamped(copy.deepcopy(body), {})
-        _default(self.objects[where])
+        self.objects[where] = stamped(copy.deepcopy(body), {})
+        default(self.objects[where])
         return {**copy.deepcopy(self.objects[where]), "_created": True}
 
     def _delete(self, path: str, query: dict[str, str], body: Any) -> Thing:
@@ -247,7 +222,7 @@ class FakeApi:
         if wanted and wanted != thing["metadata"]["uid"]:
             raise Refused(409, "Conflict", f"Precondition failed: UID in precondition: {wanted}")
         if thing["metadata"].get("finalizers"):
-            self.objects[path]["metadata"]["deletionTimestamp"] = _now()
+            self.objects[path]["metadata"]["deletionTimestamp"] = now()
         else:
             del self.objects[path]
         return thing
@@ -275,11 +250,11 @@ class FakeApi:
         if query.get("force") == "true":
             others = [{**row, "fieldsV1": less(row["fieldsV1"], fields(body))} for row in others]
         new = merged(without(old, less(mine, fields(body)), others), body)
-        new = _stamped(new, old.get("metadata", {}))
+        new = stamped(new, old.get("metadata", {}))
         new["metadata"]["managedFields"] = [*others, entry(manager, "Apply", body)]
         if "spec" in new and new["spec"] != old.get("spec"):
             new["metadata"]["generation"] = old.get("metadata", {}).get("generation", 0) + 1
-        _default(new)
+        default(new)
         if query.get("dryRun") != "All":
             self.objects[path] = new
         return {**copy.deepcopy(new), "_created": not old}
@@ -394,33 +369,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         """Say nothing."""
-
-
-def _version() -> str:
-    return str(time.monotonic_ns())
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _stamped(thing: Thing, old: Thing) -> Thing:
-    known = {
-        "uid": old.get("uid") or str(uuid.uuid4()),
-        "creationTimestamp": old.get("creationTimestamp") or _now(),
-    }
-    metadata = {**thing.get("metadata", {}), **known, "resourceVersion": _version()}
-    return {**thing, "metadata": metadata}
-
-
-def _default(thing: Thing) -> None:
-    """A little of what the server fills in."""
-    if thing["kind"] == "Deployment":
-        thing["spec"].setdefault("replicas", 1)
-        thing["spec"].setdefault("revisionHistoryLimit", 10)
-    if thing["kind"] == "Secret":
-        clear = thing.pop("stringData", {})
-        coded = {key: base64.b64encode(value.encode()).decode() for key, value in clear.items()}
-        thing["data"] = {**thing.get("data", {}), **coded}
-    if thing["kind"] == "Service":
-        thing["spec"].setdefault("clusterIP", "198.19.128.9")

@@ -23,6 +23,7 @@ from host.kubernetes import (
     readiness,
     traces,
 )
+from machine import sysctl
 from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
@@ -118,7 +119,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Kernel settings of a plain Debian: nobody has loaded br_netfilter."""
     (tmp_path / "sys/net/ipv4").mkdir(parents=True)
     (tmp_path / "sys/net/ipv4/ip_forward").write_text("0\n")
-    monkeypatch.setattr(traces, "SETTINGS", tmp_path / "sys")
+    monkeypatch.setattr(sysctl, "FOLDER", tmp_path / "sys")
     return tmp_path / "sys"
 
 

@@ -47,7 +47,7 @@ def test_a_dead_program_is_named_with_its_last_line() -> None:
     child = {"name": "etcd", "pid": 0, "start": 0, "restarts": 3, "exit_code": -9}
     (layout.run() / "programs.json").write_text(json.dumps([child]))
 
-    assert "etcd has ended (exit code -9)" in readiness.trouble()
+    assert "etcd has exited (exit code -9)" in readiness.trouble()
     assert "panic: disk full" in readiness.trouble()
     assert readiness.restarts() == {"etcd": 3}
 

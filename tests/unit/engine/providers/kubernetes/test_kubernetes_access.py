@@ -53,7 +53,7 @@ def test_plugin_gives_a_token_and_a_new_one_when_refused(stub: Any, fake: FakeAp
     ],
 )
 def test_broken_plugin_is_named(stub: Any, fake: FakeApi, tmp_path: Path, lines: str, says: str) -> None:
-    """A plugin that fails is named with what it said last."""
+    """A plugin that fails is named with the last line it printed."""
     script = tmp_path / "plugin"
     script.write_text(f"#!/bin/sh\n{lines}\n")
     script.chmod(0o755)

@@ -102,14 +102,14 @@ def test_strangers_object_under_our_name_counts_as_gone(engine: Engine, fake: Fa
     del fake.objects[PATH]
     fake.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fixed", "namespace": "default"}})
     assert not engine.read(state.urn, state.id, state.inputs, state.outputs).id
-    with pytest.raises(grpc.RpcError, match=r"somebody else .kubectl-create. made this one"):
+    with pytest.raises(grpc.RpcError, match=r"another user .kubectl-create. made this one"):
         engine.update(state, {**FIXED, "data": {"a": "2"}})
     engine.delete(state)
     assert PATH in fake.objects
 
 
 def test_what_is_gone_is_made_anew_by_an_update(engine: Engine, fake: FakeApi) -> None:
-    """An update of an object that somebody deleted creates it again."""
+    """An update of an deleted object creates it again."""
     state = engine.create(engine.urn(MAP), FIXED)
     del fake.objects[PATH]
     engine.update(state, {**FIXED, "data": {"a": "2"}})
@@ -117,7 +117,7 @@ def test_what_is_gone_is_made_anew_by_an_update(engine: Engine, fake: FakeApi) -
 
 
 def test_lost_create_is_found_again(engine: Engine, fake: FakeApi) -> None:
-    """Read without an id finds what we made under the inputs' name, and nothing that somebody else made."""
+    """Read without an id finds what we made under the inputs' name, and nothing that another user made."""
     urn = engine.urn(MAP)
     inputs = engine.checked(urn, FIXED)
     assert not engine.read(urn, "", inputs).id
