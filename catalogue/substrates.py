@@ -34,9 +34,8 @@ class Substrate:
 
     `component` is `module:Class`; "" where nothing can be deployed. `parts` are those of `vmlab host up`. `stacks` are the
     configurations that come with it, in the order of the lesson, each with the noun for sentences. `milestones` states for
-    the documentation what reaches each. `quick`: the stack of the substrate's name belongs to a quick run. `rungs`: the steps of
-    the isolation ladder stand for it, so its
-    stacks are not steps. `folder` is a plug-in's; None of our own."""
+    the documentation what reaches each. `quick`: the stack of the substrate's name belongs to a quick run. `rungs`: steps of
+    the isolation ladder stand for it, so its stacks are not steps. `folder` is a plug-in's; None of our own."""
 
     name: str
     noun: str
