@@ -33,9 +33,9 @@ class Substrate:
     """One kind of place for the service.
 
     `component` is `module:Class`; "" where nothing can be deployed. `parts` are those of `vmlab host up`. `stacks` are the
-    configurations that come with it, in the order of the lesson, each with the noun for sentences. `milestones` states for
-    the documentation what reaches each. `quick`: the stack of the substrate's name belongs to a quick run. `rungs`: steps of
-    the isolation ladder stand for it, so its stacks are not steps. `folder` is a plug-in's; None of our own."""
+    configurations that come with it, in the order of the lesson, each with its noun; none is one of the substrate's own name.
+    `milestones` states for the documentation what reaches each. `quick`: the stack of the substrate's name belongs to a quick
+    run. `rungs`: steps of the isolation ladder stand for it, so its stacks are not steps. `folder` is a plug-in's."""
 
     name: str
     noun: str
@@ -50,7 +50,7 @@ class Substrate:
 
     @property
     def nouns(self) -> Mapping[str, str]:
-        """Its stacks in the order of the lesson, each with its noun: one of its own name where it names none."""
+        """Its stacks in the order of the lesson, each with its noun."""
         return self.stacks or ({self.name: self.noun} if self.component else {})
 
     def load(self) -> ModuleType:
