@@ -87,7 +87,7 @@ def test_rows_have_the_ladders_order_and_shape(tmp_path: Path) -> None:
 
 
 def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
-    """What `--json` prints is read again with every member; unknown members are ignored; a file without the members is as good as none."""
+    """What `--json` prints is read again; unknown members are ignored; a file without the members is as good as none."""
     found = figures(ladder(tmp_path))
     written = json.loads(found.json())
     (tmp_path / FILE).write_text(found.json())
