@@ -33,9 +33,9 @@ class Substrate:
     """One kind of place for the service.
 
     `component` is `module:Class`; "" where nothing can be deployed. `parts` are those of `vmlab host up`. `stacks` are the
-    configurations that come with it, in the order of the lesson, each with the noun for sentences. `milestones` says for the
-    documentation what reaches each. `quick`: the stack of the substrate's name belongs to a quick run. `rungs`: the steps of
-    the isolation ladder stand for it, so its stacks are no steps. `folder` is a plug-in's; None of our own."""
+    configurations that come with it, in the order of the lesson, each with its noun; none is one of the substrate's own name.
+    `milestones` states for the documentation what reaches each. `quick`: the stack of the substrate's name belongs to a quick
+    run. `rungs`: steps of the isolation ladder stand for it, so its stacks are not steps. `folder` is a plug-in's."""
 
     name: str
     noun: str
@@ -47,6 +47,11 @@ class Substrate:
     quick: bool = False
     rungs: bool = False
     folder: Path | None = None
+
+    @property
+    def nouns(self) -> Mapping[str, str]:
+        """Its stacks in the order of the lesson, each with its noun."""
+        return self.stacks or ({self.name: self.noun} if self.component else {})
 
     def load(self) -> ModuleType:
         """The module with the functions of `substrates/contract.py`, imported when it is first needed."""
@@ -73,7 +78,6 @@ OURS = (
         module="substrates.process",
         component="components.process:ProcessService",
         parts=_ARTIFACT,
-        stacks={"process": "a bare process"},
         milestones={"accepted": "the child exists", **_STAMPED, "answered": "the probe has the answer"},
         quick=True,
         rungs=True,
@@ -84,7 +88,6 @@ OURS = (
         module="substrates.namespaces",
         component="components.namespaces:ChrootService",
         parts=_ARTIFACT,
-        stacks={"chroot": "a process in a chroot"},
         rungs=True,
     ),
     Substrate(
@@ -93,7 +96,6 @@ OURS = (
         module="substrates.namespaces",
         component="components.namespaces:NamespacesService",
         parts=_ARTIFACT,
-        stacks={"namespaces": "a process in its own namespaces"},
         quick=True,
         rungs=True,
     ),
@@ -104,7 +106,6 @@ OURS = (
         module="substrates.docker.substrate",
         component="components.docker:DockerService",
         parts=("docker", *_ARTIFACT),
-        stacks={"docker": "a container"},
         milestones={
             "accepted": "the create call returned",
             "sandboxed": "the start call returned",
@@ -142,7 +143,6 @@ OURS = (
         module="substrates.kubernetes.substrate",
         component="components.kubernetes:KubernetesService",
         parts=(*_ARTIFACT, "kubernetes"),
-        stacks={"kubernetes": "a Kubernetes pod"},
         milestones={
             "accepted": "the API server has the pod",
             "sandboxed": "the kubelet looks for the image; the sandbox has an address",
@@ -179,7 +179,7 @@ def modules() -> dict[str, ModuleType]:
 
 def lesson() -> list[str]:
     """The stacks that come with the rows, in order."""
-    return [stack for row in known().values() for stack in row.stacks]
+    return [stack for row in known().values() for stack in row.nouns]
 
 
 def quick() -> list[str]:
@@ -189,7 +189,7 @@ def quick() -> list[str]:
 
 def noun(stack: str, substrate: str = "") -> str:
     """How a sentence calls a copy of a stack."""
-    named = {name: text for row in known().values() for name, text in row.stacks.items()}
+    named = {name: text for row in known().values() for name, text in row.nouns.items()}
     row = known().get(substrate)
     return named.get(stack) or (row.noun if row else f"the stack {stack}")
 
@@ -213,5 +213,5 @@ def _row(folder: Path, name: str, table: object) -> Substrate:
         raise InvalidPlugin(
             f"{VARIABLE}: {folder}: [{name}] must have noun, module and component, and only: {wanted}"
         )
-    made = {"stacks": {name: table["noun"]}, **table, "parts": tuple(table.get("parts", _ARTIFACT))}
+    made = {**table, "parts": tuple(table.get("parts", _ARTIFACT))}
     return Substrate(name=name, folder=folder, **made)

@@ -116,11 +116,11 @@ def _fixed(booted: list[Row], substrates: Mapping[str, Substrate]) -> str:
         )
         if memory is None or cpu is None or row.of_run:
             continue
-        text = f"Idle, the node and control plane use {units.quantity(memory, units.BYTES)} (PSS) and {cpu:.1%} of a CPU"
+        used = f"{units.quantity(memory, units.BYTES)} (PSS) and {units.quantity(cpu, units.RATIO)} of a CPU"
         start = (
             f"; cold start to Ready took {units.quantity(ready, units.SECONDS)}" if ready is not None else ""
         )
-        parts.append(f"{text}{start}.")
+        parts.append(f"Idle, the node and control plane use {used}{start}.")
     return " ".join(parts)
 
 

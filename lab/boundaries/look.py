@@ -60,7 +60,7 @@ def rungs_place(name: str, rungs: tuple[str, ...]) -> Place:
 
 
 def look(place: Place, *, limits: bool = True) -> Reading:
-    """Boot the probe there and read what it saw; `limits` says whether it tries those, which takes 2 seconds.
+    """Boot the probe there and read what it saw; `limits`: whether it tries those, which takes 2 seconds.
 
     Unavailable where no probe can be put in the service's place, VmlabError when it did not answer as the probe does."""
     if not hasattr(place.module, "with_probe"):

@@ -31,7 +31,7 @@ _OFFICIAL_WORDS = {
 _UNATTENDED = ("up", "destroy", "refresh")
 _CONFIGURED = (*RUNS_PROGRAM, "refresh", "destroy")  # that read the stack's file, and have --config-file
 _WITHOUT_STACK = ("config", "stack")  # whose first word is an action
-# The engines' flags that are followed by a value (`engine/cli.py`, `pulumi up --help`): it is no stack.
+# The engines' flags that are followed by a value (`engine/cli.py`, `pulumi up --help`): it is not a stack.
 _VALUES = (
     *("--cwd", "-C", "--parallel", "-p", "--target", "-t", "--message", "-m", "--file", "--config-file"),
     *(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def load(folder: Path) -> Figures | None:
     found = files.read_json(folder / FILE)
     try:
         rungs = [_parsed(row) for row in found["rungs"]]
-        missing = [Missing(**gap) for gap in found["not_measured"]]
+        missing = [Missing(**_members(Missing, gap)) for gap in found["not_measured"]]
         return Figures(found["run"], found["seed"], found["finished"], found["host"], rungs, missing)
     except (KeyError, TypeError):
         return None
@@ -171,7 +171,12 @@ def _missing(facts: StackFacts) -> Missing:
 def _parsed(row: dict[str, Any]) -> Figure:
     parts = {metrics.BOOT.name: Summary, "added_seconds": Summary, "ratio_to_fork_exec": Ratio}
     made = {name: row[name] and kind(**row[name]) for name, kind in parts.items()}
-    return Figure(**{**row, **made})
+    return Figure(**{**_members(Figure, row), **made})
+
+
+def _members(kind: type[Figure | Missing], found: dict[str, Any]) -> dict[str, Any]:
+    """Those that this version knows."""
+    return {row.name: found[row.name] for row in fields(kind) if row.name in found}
 
 
 def _by_block(run: RunData, key: str) -> Blocks:

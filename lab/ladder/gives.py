@@ -16,7 +16,7 @@ UNKNOWN = (HIDDEN, NOT_TRIED)
 
 
 def changes(*, limits: bool) -> dict[str, list[str]]:
-    """By step what has changed; `limits` says whether these are tried at every step, at 2 seconds each."""
+    """By step what has changed; `limits`: whether these are tried at every step, at 2 seconds each."""
     found: dict[str, list[str]] = {}
     plain = None
     before: dict[str, Finding] = {}

@@ -123,7 +123,7 @@ def unavailable(error: Exception, fix: str = "") -> StackFacts:
 
 
 def create(*, host: Host, seed: int, quick: bool = False, root: Path | None = None) -> RunWriter:
-    """Start a run in a folder of its own."""
+    """Start a run in a new folder."""
     now = datetime.now(UTC)
     directory = _fresh(root or places.runs(), f"{now:%Y%m%dT%H%M%SZ}")
     facts: Facts = {

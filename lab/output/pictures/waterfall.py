@@ -68,7 +68,7 @@ def _panels(bars: Bars) -> list[Bars]:
 
 
 def _panel(top: int, bars: Bars, comparison: Comparison, names: Mapping[str, str], *, enlarged: float) -> str:
-    """Bars with their axis; `enlarged` is the longest bar of all, against which it is said how much larger these are."""
+    """Bars with their axis; `enlarged` is the longest bar of all, to state how much larger these are drawn."""
     axis = axes.Axis(0.0, _longest(bars) * 1.04, logarithmic=False)
     parts = []
     if enlarged:

@@ -101,7 +101,7 @@ def test_every_stack_has_its_row() -> None:
     """The files of stacks/ are those that the rows name, each of its row's substrate; a quick run has one for each kind."""
     assert stacks.known() == substrates.lesson()
     for row in substrates.OURS:
-        assert [stacks.substrate_of(stack) for stack in row.stacks] == [row.name] * len(row.stacks)
+        assert [stacks.substrate_of(stack) for stack in row.nouns] == [row.name] * len(row.nouns)
     assert (
         stacks.chosen([], quick=True)
         == substrates.quick()

@@ -39,7 +39,7 @@ def states(inside: Reading) -> dict[str, str]:
 
 
 def test_plain_process_shares_everything() -> None:
-    """Held against itself a plain process has nothing of its own, and no limit holds it."""
+    """Compared with itself a plain process has nothing of its own, and no limit holds it."""
     found = states(PLAIN)
     assert "own" not in found.values()
     assert (found["kernel"], found["network"], found["host's files"]) == ("shared", "shared", "shared")
@@ -87,12 +87,12 @@ def test_without_proc_nothing_is_claimed() -> None:
 
 @pytest.mark.parametrize(("cpus", "state"), [(1.9, "not held"), (1.02, "held"), (0.5, "not tried")])
 def test_cpu_limit_needs_a_machine_with_time(cpus: float, state: str) -> None:
-    """Little CPU on a busy machine is no proof of a limit; more than the limit is one that it does not hold."""
+    """Little CPU on a busy machine does not prove a limit; more than the limit proves that it does not hold."""
     assert states(replace(PLAIN, cpus=Limit(2, cpus)))["CPU limit"] == state
 
 
 def test_root_is_asked_for_no_calls() -> None:
-    """Where the probe found itself root it asked nothing, and the table says so and claims nothing."""
+    """Where the probe found itself root it tried nothing, and the table states that and claims nothing."""
     assert states(replace(PLAIN, calls={}, asked={}))["system calls"] == "not tried"
 
 

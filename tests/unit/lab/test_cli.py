@@ -49,10 +49,10 @@ def test_an_unknown_part_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (VmlabError("it broke", "mend it"), 1),
-        (InvalidInput("not so", "mend it"), 2),
-        (Unavailable("not here", "mend it"), 1),
-        (VmlabError("it broke\n  next: mend it"), 1),
+        (VmlabError("it broke", "repair it"), 1),
+        (InvalidInput("not so", "repair it"), 2),
+        (Unavailable("not here", "repair it"), 1),
+        (VmlabError("it broke\n  next: repair it"), 1),
     ],
 )
 def test_an_error_is_a_line_and_a_way_out(
@@ -64,7 +64,7 @@ def test_an_error_is_a_line_and_a_way_out(
     assert cli.main(["host", "status"]) == code
     said = capsys.readouterr().err
     assert said.startswith("error: ")
-    assert "mend it" in said
+    assert "repair it" in said
     assert "Traceback" not in said
 
 

@@ -1,4 +1,4 @@
-"""The comparison: its promised form, its numbers, and what its verdict dares to say."""
+"""The comparison: its promised form, its numbers, and what its verdict claims."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_a_base_of_another_run_counts_on_the_same_machine_only(tmp_path: Path) -
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
-    """A run of which nothing came says so, and one without a bare process says why there are no ratios."""
+    """A run without measurements states that, and one without a bare process states why there are no ratios."""
     run = writer(tmp_path)
     run.set_stack("docker", MISSING)
     run.finish()

@@ -1,4 +1,4 @@
-"""The forms of a comparison: they say the same, fit where they go, and show odd texts as they are."""
+"""The forms of a comparison: they have the same content, fit their medium, and show unusual texts unchanged."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_json_is_the_comparison(comparison: Comparison) -> None:
 
 
 def test_csv_is_long(comparison: Comparison) -> None:
-    """One line a stack and metric, with base units; ratios and phases are lines too."""
+    """One line for each stack and metric, in base units; ratios and phases are lines too."""
     lines = list(csv.DictReader(io.StringIO(forms.csv(comparison))))
 
     found = {(line["stack"], line["metric"]): line for line in lines}

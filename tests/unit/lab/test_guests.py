@@ -1,4 +1,4 @@
-"""What a comparison says of guests beyond their boot: what comes before the service, and their own account of it."""
+"""What a comparison states of guests beyond their boot: what comes before the service, and their own account of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Climbing with steps that only say that they were taken: every one in every block, in an order that the seed repeats."""
+"""Climbing with steps that only record that they were booted: every one in every block, in an order that the seed repeats."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCKS = 5
 
 
 class Machine:
-    """Boots nothing; says what was booted and destroyed, in order. What is in `broken` fails from that boot on."""
+    """Boots nothing; records what was booted and destroyed, in order. What is in `broken` fails from that boot on."""
 
     def __init__(self, **broken: int) -> None:
         self.booted: list[str] = []
@@ -39,7 +39,7 @@ class Machine:
             self.booted.append(name)
             self.slots.append(slot)
             if self.booted.count(name) > self._broken.get(name, 10**6):
-                raise VmlabError(f"{name} is broken\nand more is said")
+                raise VmlabError(f"{name} is broken\nand more is printed")
             copy = f"{name} {len(self.booted)}"
             return Boot(copy, {"requested": 0, "accepted": 1000, "answered": 10**6})
 

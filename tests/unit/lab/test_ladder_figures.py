@@ -87,7 +87,7 @@ def test_rows_have_the_ladders_order_and_shape(tmp_path: Path) -> None:
 
 
 def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
-    """What `--json` prints is read again with every member; a file without the members is as good as none."""
+    """What `--json` prints is read again; unknown members are ignored; a file without the members is as good as none."""
     found = figures(ladder(tmp_path))
     written = json.loads(found.json())
     (tmp_path / FILE).write_text(found.json())
@@ -95,6 +95,9 @@ def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert set(written["rungs"][0]["boot_seconds"]) == {"median", "ci95", "n"}
     assert load(tmp_path) is not None
     assert json.loads(load(tmp_path).json()) == written  # type: ignore[union-attr]
+    newer = {**written, "rungs": [{**row, "more": 1} for row in written["rungs"]]}
+    (tmp_path / FILE).write_text(json.dumps(newer))
+    assert load(tmp_path) is not None
     (tmp_path / FILE).write_text('{"rungs": [{}], "not_measured": []}')
     assert load(tmp_path) is None
 

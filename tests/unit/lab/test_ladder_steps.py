@@ -64,7 +64,7 @@ def test_as_root_all_are_there(definitions: None, monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_root_user_comes_first(definitions: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each rung that needs no root has a row of its own, `user` before all; the two others say that they need root."""
+    """Each rung that needs no root has a row of its own, `user` before all; the two others state that they need root."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     found, missing = own()
     others = [name for name in rungs.NAMES if name not in (*ROOT_ONLY, "user")]

@@ -1,4 +1,4 @@
-"""The ladder's table and picture: everything is inside, every text of a run is escaped, gaps are told once."""
+"""The ladder's table and picture: everything is inside, every text of a run is escaped, gaps are listed once."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ PLAN = Plan(blocks=3, loads=0, seed=7)
 
 
 class Fake(ModuleType):
-    """A substrate whose copies boot in a millisecond; `fail` says what the boot, the look or the end of a number raises."""
+    """A substrate whose copies boot in a millisecond; `fail`: what the boot, the look or the end of a number raises."""
 
     def __init__(self, name: str, **fail: tuple[int, Exception]) -> None:
         super().__init__(name)
@@ -76,7 +76,7 @@ def count(run: runs.RunData, stack: str, metric: str = "boot_seconds") -> int:
 
 @pytest.mark.parametrize("what", ["boot", "look", "end"])
 def test_one_that_fails_in_the_middle(tmp_path: Path, what: str) -> None:
-    """It keeps the boots that went well, is not asked again, and the other has all of its own."""
+    """It keeps the boots that went well, is not retried, and the other has all of its boots."""
     bad, good = Fake("bad", **{what: (3, VmlabError("the daemon is gone"))}), Fake("good")
 
     tally, run = measured(tmp_path, bad, good)
@@ -90,7 +90,7 @@ def test_one_that_fails_in_the_middle(tmp_path: Path, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [
         (VmlabError("no room\nat all"), "no room"),
         (
@@ -99,12 +99,12 @@ def test_one_that_fails_in_the_middle(tmp_path: Path, what: str) -> None:
         ),
     ],
 )
-def test_one_that_never_works(tmp_path: Path, error: Exception, said: str) -> None:
+def test_one_that_never_works(tmp_path: Path, error: Exception, reason: str) -> None:
     """Without a boot that counts it is "not measured, because"."""
     _, run = measured(tmp_path, Fake("bad", boot=(1, error)), Fake("good"))
 
     assert run.stacks["bad"]["available"] is False
-    assert said in run.stacks["bad"]["reason"]
+    assert reason in run.stacks["bad"]["reason"]
     assert "\n" not in run.stacks["bad"]["reason"]
     assert count(run, "bad") == 0
     assert count(run, "good") == PLAN.blocks

@@ -99,7 +99,7 @@ def test_no_value_that_is_no_number_is_written(tmp_path: Path) -> None:
 
 
 def test_runs_are_listed_the_newest_first(tmp_path: Path) -> None:
-    """`latest` is the one that was started last; a folder without facts is no run."""
+    """`latest` is the one that was started last; a folder without facts is not a run."""
     first, second = writer(tmp_path), writer(tmp_path)
     for run, started in ((first, "2026-11-21T05:30:00.000Z"), (second, "2026-11-21T05:30:00.001Z")):
         path = run.directory / "run.json"
