@@ -31,11 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "not live"
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Before pytest deselects by mark, and before xdist reads the groups."""
+    groups.mark(item)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before pytest itself deselects by mark. The house rules come first: mypy takes longer than any other test."""
-    for item in items:
-        groups.mark(item)
+    """The house rules come first: mypy takes longer than any other test."""
     items.sort(key=lambda item: item.path.name != "test_quality.py")
 
 

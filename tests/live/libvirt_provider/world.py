@@ -50,7 +50,7 @@ class World(Site):
         for folder in (world.files, world.temporary, world.backend):
             folder.mkdir()
         shutil.copytree(PROGRAM, world.project, ignore=shutil.ignore_patterns("__pycache__"))
-        for package in ("providers", "substrates"):  # the program finds only what is in its project
+        for package in ("clients", "machine", "providers", "substrates"):  # the program finds only what is in its project
             (world.project / package).symlink_to(ROOT / package)
         world.stack_file.write_text("config: {}\n")
         return world
@@ -115,16 +115,16 @@ class World(Site):
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """Nobody answers the program where it looks for libvirtd."""
-        package = self.project / "substrates"
+        package = self.project / "clients"
         package.unlink()
-        shutil.copytree(ROOT / "substrates", package)
+        shutil.copytree(ROOT / "clients", package)
         file = package / "libvirt" / "connection.py"
         text = file.read_text()
         file.write_text(text.replace('"qemu:///system"', '"qemu+unix:///system?socket=/no/such/socket"'))
         assert file.read_text() != text
         yield
         shutil.rmtree(package)
-        package.symlink_to(ROOT / "substrates")
+        package.symlink_to(ROOT / "clients")
 
     # -- what is there
 
