@@ -41,11 +41,7 @@ class DockerService(pulumi.ComponentResource):
             image=image.image_id,
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
             mounts=[_data(volume.name), *([_secret(secret.path)] if secret else [])],
-            ports=[
-                docker.ContainerPortArgs(
-                    internal=args.artifact.port, external=args.port, ip=addresses.LOOPBACK
-                )
-            ],
+            ports=[_published(args)],
             envs=_environment(args),
             command=args.artifact.command_inside()[1:],
             entrypoints=args.artifact.command_inside()[:1],
@@ -97,6 +93,10 @@ def _environment(args: ServiceArgs) -> list[str]:
 
 def _data(volume: pulumi.Input[str]) -> docker.ContainerMountArgs:
     return docker.ContainerMountArgs(type="volume", source=volume, target="/data")
+
+
+def _published(args: ServiceArgs) -> docker.ContainerPortArgs:
+    return docker.ContainerPortArgs(internal=args.artifact.port, external=args.port, ip=addresses.LOOPBACK)
 
 
 def _secret(path: pulumi.Input[str]) -> docker.ContainerMountArgs:

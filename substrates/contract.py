@@ -29,13 +29,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from catalogue import milestones
 from machine.errors import NeverAnswered
 from machine.waiting import answer_seconds
 
-MILESTONES = ("requested", "accepted", "sandboxed", "kernel", "init", "service", "listening", "answered")
+MILESTONES = milestones.ORDER
 BOOT_PREFIX = "vmlab-boot-"
 _STAMP = re.compile(r"vmlab-service (first-line|listening) monotonic_ns=(\d+)")
-_NAMES = {"first-line": "service", "listening": "listening"}
+_NAMES = {"first-line": milestones.SERVICE, "listening": milestones.LISTENING}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Boot:
     @property
     def seconds(self) -> float:
         """From the create call to the first valid answer."""
-        return (self.milestones_ns["answered"] - self.milestones_ns["requested"]) / 1e9
+        return (self.milestones_ns[milestones.ANSWERED] - self.milestones_ns[milestones.REQUESTED]) / 1e9
 
     def phases_seconds(self) -> dict[str, float]:
         """The time between each milestone and the one before it; they add up to the total.
@@ -88,9 +89,9 @@ class Boot:
         A stamp that comes before its predecessor's (a call that returns after the service answered) counts as reached
         at the same instant, so no phase is negative.
         """
-        found, last = {}, self.milestones_ns["requested"]
-        end = self.milestones_ns["answered"]
-        for name in MILESTONES[1:]:
+        found, last = {}, self.milestones_ns[milestones.REQUESTED]
+        end = self.milestones_ns[milestones.ANSWERED]
+        for name in milestones.PHASES:
             if name in self.milestones_ns:
                 at = min(max(self.milestones_ns[name], last), end)
                 found[name] = (at - last) / 1e9

@@ -2,7 +2,7 @@
 
 Tests of one group run one after the other in one worker of pytest-xdist; groups run beside each other. A test that times
 something to fractions of a second, or reads a figure of the whole machine, runs alone, after all others. Tests that are
-in no group share nothing. Out of scope: what a folder needs set up (`lab/suite.py`).
+in no group share nothing. Out of scope: what a folder needs set up (`lab/commands/suite.py`).
 """
 
 from __future__ import annotations

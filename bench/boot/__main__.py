@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.boot import by_hand, known
-from lab import stacks
-from lab.measure import FIRST_PORT
-from lab.stats import ratio_interval
+from lab.analysis.stats import ratio_interval
+from lab.deploying import stacks
+from machine.addresses import FIRST_COPY_PORT
 from substrates import process
 from substrates.contract import Request, Slot
 from substrates.docker import substrate as docker
@@ -63,14 +63,14 @@ def against_docker_run(
 
     def ours(nonce: str) -> float:
         boot = docker.boot(
-            definition, Slot(91, FIRST_PORT + 91), Request(instance["path"], nonce, echoed=True)
+            definition, Slot(91, FIRST_COPY_PORT + 91), Request(instance["path"], nonce, echoed=True)
         )
         docker.destroy(boot.copy)
         return boot.seconds
 
     def theirs(nonce: str) -> float:
         return by_hand.boot_seconds(
-            flags, Slot(92, FIRST_PORT + 92), Request(instance["path"], nonce, echoed=True), inside
+            flags, Slot(92, FIRST_COPY_PORT + 92), Request(instance["path"], nonce, echoed=True), inside
         )
 
     lab, hand = interleaved(ours, theirs, pairs, order)
@@ -130,7 +130,7 @@ def _up(stack: str) -> Iterator[dict[str, Any]]:
     try:
         instance = stacks.outputs(stack)["instance"]
         sys.stderr.write(f"{stack}: {instance}\n")
-        yield instance
+        yield dict(instance)
     finally:
         if not before:
             stacks.destroy(stack, "--skip-preview")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from clients.http_probe import first_answer
-from lab.measure import FIRST_PORT
+from machine.addresses import FIRST_COPY_PORT
 from substrates import process
 from substrates.contract import Request, Slot
 
@@ -39,7 +39,7 @@ def slowed(definition: process.Definition, seconds: float) -> process.Definition
 
 def boot_seconds(definition: process.Definition, nonce: str, path: str) -> float:
     """One boot of a copy on the process substrate."""
-    boot = process.boot(definition, Slot(90, FIRST_PORT + 90), Request(path, nonce, echoed=True))
+    boot = process.boot(definition, Slot(90, FIRST_COPY_PORT + 90), Request(path, nonce, echoed=True))
     process.destroy(boot.copy)
     return boot.seconds
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from clients.http_probe import first_answer
 from host import commands
-from lab import stacks
+from lab.deploying import stacks
 
 PART, STACK = "kubernetes", "kubernetes"
 READY_SECONDS, ANSWER_SECONDS = 6.0, 15.0

@@ -15,13 +15,14 @@ import json
 import os
 import random
 import secrets
+import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.ladder.by_hand import ByHand
-from lab.stats import median, median_interval, ratio_interval
+from lab.analysis.stats import median_interval, ratio_interval
 from substrates import namespaces
 from substrates.contract import Request, Slot
 from substrates.inputs import artifact
@@ -86,11 +87,13 @@ def _report(found: dict[str, list[float]], seed: int) -> dict[str, Any]:
         spread = (
             f"[{interval[0] * 1e3:.2f}, {interval[1] * 1e3:.2f}]" if interval else "(too few for an interval)"
         )
-        text.append(f"{name:<18} {median(seconds) * 1e3:6.2f} ms {spread}, least {min(seconds) * 1e3:.2f}")
-    ratio = median(found["rungs"]) / median(found["rungs by hand"])
+        text.append(
+            f"{name:<18} {statistics.median(seconds) * 1e3:6.2f} ms {spread}, least {min(seconds) * 1e3:.2f}"
+        )
+    ratio = statistics.median(found["rungs"]) / statistics.median(found["rungs by hand"])
     both = [dict(enumerate(found[name])) for name in ("rungs", "rungs by hand")]
     between = ratio_interval(both[0], both[1], str(seed))
-    added = median(found["rungs"]) - median(found["fork+exec by hand"])
+    added = statistics.median(found["rungs"]) - statistics.median(found["fork+exec by hand"])
     span = f" [{between[0]:.2f}, {between[1]:.2f}]" if between else ""
     text.append(
         f"{'kept' if ratio <= RATIO else 'NOT KEPT'}  {ratio:.2f}{span} times by hand; at most {RATIO}"

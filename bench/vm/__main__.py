@@ -24,16 +24,16 @@ from typing import Any
 
 from bench.boot.__main__ import interleaved
 from bench.vm.by_hand import Hand
-from lab import stacks
-from lab.measure import FIRST_PORT
-from lab.stats import ratio_interval
+from lab.analysis.stats import ratio_interval
+from lab.deploying import stacks
+from machine.addresses import FIRST_COPY_PORT
 from machine.errors import VmlabError
 from substrates.contract import Boot, Request, Slot
 from substrates.vm import substrate as vm
 
 RATIO = 1.05
 STACKS = ("vm-slim", "vm")
-SLOT = Slot(48, FIRST_PORT + 48)
+SLOT = Slot(48, FIRST_COPY_PORT + 48)
 
 
 def main() -> int:
@@ -101,7 +101,7 @@ def _standing(stack: str) -> Iterator[dict[str, Any]]:
     if not before:
         stacks.up(stack, "--skip-preview")
     try:
-        yield stacks.outputs(stack)["instance"]
+        yield dict(stacks.outputs(stack)["instance"])
     finally:
         if not before:
             stacks.destroy(stack, "--skip-preview")

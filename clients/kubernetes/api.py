@@ -19,7 +19,7 @@ from urllib3 import exceptions
 
 from clients.kubernetes.connection import Connection
 from clients.kubernetes.errors import ApiError, Cancelled, ClientError, NoAnswer
-from clients.kubernetes.kubeconfig import Access
+from clients.kubernetes.kubeconfig import Access, Plain
 from machine.waiting import Deadline
 
 JSON = "application/json"
@@ -32,7 +32,6 @@ PAUSE_SECONDS = (0.1, 2.0)  # between repeats: the first, the longest
 POLL_SECONDS = (0.05, 0.5)
 SPARE_SECONDS = 5.0  # in which the API server ends a watch itself
 _BAD_APPLY = "failed to create typed patch object"
-Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,17 @@ from unittest import mock
 
 from docker import APIClient
 
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from machine import places
 from machine.cgroups import FOLDER as CGROUPS
 from substrates.rungs import cgroups, network
 from tests.live import census
 from tests.live.namespaces import traces
 
-PROGRAM = ("components", "engine", "host", "lab", "providers", "service", "stacks", "substrates")
+PROGRAM = (
+    *("catalogue", "clients", "components", "docs", "engine", "host", "lab", "machine"),
+    *("providers", "service", "stacks", "substrates"),
+)
 SETTLE_SECONDS = 5.0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.libvirt import domains
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from tests.live import census
 from tests.live.lab.laboratory import Laboratory
 

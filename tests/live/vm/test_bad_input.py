@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clients.libvirt import connection
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from substrates.vm import accelerator, guest
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine

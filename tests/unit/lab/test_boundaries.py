@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.boundaries import show
+from lab.boundaries import table as tables
 from lab.boundaries.findings import Finding, Held, findings
 from lab.boundaries.look import bounds
 from machine.errors import VmlabError
@@ -60,7 +60,7 @@ def test_container_shares_the_kernel_alone() -> None:
         for name in ("processes", "users", "network", "mounts", "root file system", "devices")
     } == {"own"}
     assert found["system calls"] == Finding("refused", "2 more of 4")
-    assert found["capabilities"] == Finding("refused", "none, for good")
+    assert found["capabilities"] == Finding("refused", "none, permanently")
     assert {found[name].state for name in ("memory limit", "process limit", "CPU limit", "open files")} == {
         "held"
     }
@@ -108,22 +108,22 @@ def test_every_form_says_the_same(tmp_path: Path) -> None:
     """Terminal, Markdown and HTML have each boundary of each column, the cost, and why one is missing; HTML is escaped."""
     found = {"plain": findings(PLAIN, PLAIN, HELD), "<docker>": findings(CONTAINER, PLAIN, HELD)}
     costs = {"plain": {"boot_seconds": {"median": 0.0123}}}
-    table = show.table(found, {"vm": VmlabError("it is not up", "vmlab up vm")}, costs)
-    for form in (show.text(table), show.markdown(table), show.html(table)):
+    table = tables.table(found, {"vm": VmlabError("it is not up", "vmlab up vm")}, costs)
+    for form in (tables.text(table), tables.markdown(table), tables.html(table)):
         for word in ("root file system", "own: read-only", "12.3 ms", "it is not up"):
             assert word in form
-    assert "<docker>" not in show.html(table)
-    assert max(map(len, show.text(table).splitlines())) <= 110
+    assert "<docker>" not in tables.html(table)
+    assert max(map(len, tables.text(table).splitlines())) <= 110
 
 
 def test_what_was_looked_at_before_is_kept(tmp_path: Path) -> None:
     """Looking at one more substrate adds a column; looking again replaces it; a broken file is as good as none."""
-    (tmp_path / show.FILE).write_text("{")
-    one = show.table({"a": {"kernel": Finding("own", "1")}}, {}, {})
-    two = show.table({"b": {"kernel": Finding("own", "2")}}, {"a": VmlabError("gone")}, {})
-    show.keep(one, tmp_path)
-    show.keep(two, tmp_path)
-    kept = show.load(tmp_path)
+    (tmp_path / tables.FILE).write_text("{")
+    one = tables.table({"a": {"kernel": Finding("own", "1")}}, {}, {})
+    two = tables.table({"b": {"kernel": Finding("own", "2")}}, {"a": VmlabError("gone")}, {})
+    tables.keep(one, tmp_path)
+    tables.keep(two, tmp_path)
+    kept = tables.load(tmp_path)
     assert kept is not None
     assert kept["substrates"]["a"]["available"] is True
     assert kept["substrates"]["b"]["boundaries"]["kernel"]["text"] == "2"

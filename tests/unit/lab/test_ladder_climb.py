@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lab import results
 from lab.ladder.climb import climb
 from lab.ladder.steps import Step
-from lab.sample import Sample
+from lab.measuring import runs
+from lab.measuring.plan import Plan
+from lab.measuring.samples import Sample
 from machine.errors import VmlabError
 from substrates.contract import Boot, Request, Slot
 
@@ -49,12 +50,12 @@ def climbed(
     root: Path, machine: Machine, seed: int = 7
 ) -> tuple[dict[str, str], list[Sample], list[list[str]]]:
     """What failed, the samples, and what was booted by block, the warm-up first."""
-    writer = results.create(root=root, seed=seed, host={})
-    failed = climb(machine.steps(), BLOCKS, seed, writer, lambda text: None)
+    writer = runs.create(root=root, seed=seed, host={})
+    failed = climb(machine.steps(), Plan(BLOCKS, 0, seed), writer)
     writer.finish()
     width = len(machine.booted) // (BLOCKS + 1)
     blocks = [machine.booted[at : at + width] for at in range(0, len(machine.booted), width)]
-    return failed, results.load(writer.run, root).samples, blocks
+    return failed, runs.load(writer.run, root).samples, blocks
 
 
 def test_every_step_is_in_every_block(tmp_path: Path) -> None:

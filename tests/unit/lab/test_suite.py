@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from host import commands, packages
-from lab import suite
-from lab.engine import ROOT
+from lab.commands import suite
+from lab.deploying.engines import ROOT
 from machine.errors import Unavailable, VmlabError
 from tests import groups
 from tests.unit.lab.test_cli import raising
