@@ -50,7 +50,12 @@ class World(Site):
         for folder in (world.files, world.temporary, world.backend):
             folder.mkdir()
         shutil.copytree(PROGRAM, world.project, ignore=shutil.ignore_patterns("__pycache__"))
-        for package in ("clients", "machine", "providers", "substrates"):  # the program finds only what is in its project
+        for package in (
+            "clients",
+            "machine",
+            "providers",
+            "substrates",
+        ):  # the program finds only what is in its project
             (world.project / package).symlink_to(ROOT / package)
         world.stack_file.write_text("config: {}\n")
         return world
