@@ -13,20 +13,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Folders of tests/live, and what its tests share.
+# Folders of tests/live, and what their tests share; the group that takes longest first.
 GROUPS = {
-    "artifact": "artifact",  # the cache's trees, which it builds anew
-    "docker_provider": "docker",  # containers and images without a label, which a build has for a moment
-    "whole": "docker",
-    "official": "docker",
+    "vm": "lab",  # the stacks' ports, slots and names, and `vmlab gc`, which removes every copy of this machine
+    "lab": "lab",
+    "ladder": "lab",
+    "libvirt_provider": "libvirt",  # the network's addresses
+    "kubernetes_provider": "kubernetes provider",  # a namespace for each test
     "host": "host",  # sandboxes: their own daemons, but this machine's control groups
     "kubernetes": "kubernetes",  # the cluster's default storage class
-    "kubernetes_provider": "kubernetes provider",  # a namespace for each test
-    "lab": "lab",  # the stacks' ports, slots and names, and `vmlab gc`, which removes every copy of this machine
-    "ladder": "lab",
-    "vm": "lab",
-    "libvirt_provider": "libvirt",  # the network's addresses
-    "namespaces": "namespaces",  # the bridge's addresses from .98 on, ports 18991 to 18998
+    "whole": "docker",  # containers and images without a label, which a build has for a moment
+    "docker_provider": "docker",
+    "official": "docker",
+    "namespaces": "namespaces",  # the bridge's addresses .98 and .99, slots above 100, ports 18991 to 18998
+    "artifact": "artifact",  # the cache's trees, which it builds anew
 }
 
 # Files, tests or folders by the beginning of their id, and why each has the machine to itself.
@@ -39,12 +39,24 @@ ALONE = {
 }
 
 
+def of(nodeid: str) -> str:
+    """The group of a test; empty for one that shares nothing."""
+    parts = nodeid.split("/")
+    return GROUPS.get(parts[2], "") if parts[:2] == ["tests", "live"] else ""
+
+
+def place(nodeid: str) -> int:
+    """Where a test stands in the order: groups as in the table, and mypy before what else needs no daemon."""
+    if group := of(nodeid):
+        return list(GROUPS.values()).index(group)
+    return 0 if nodeid.startswith("tests/test_quality.py") else 1
+
+
 def mark(item: pytest.Item) -> None:
-    """Give a test its marks: `live`, `alone`, and its group."""
+    """Give a test its marks, `live` and `alone`."""
     parts = item.path.relative_to(ROOT).parts
     if parts[:2] != ("tests", "live"):
         return
     item.add_marker(pytest.mark.live)
-    item.add_marker(pytest.mark.xdist_group(GROUPS[parts[2]]))
     if item.nodeid.startswith(tuple(ALONE)):
         item.add_marker(pytest.mark.alone)

@@ -103,7 +103,15 @@ def phases_for(paths: Sequence[str]) -> list[Phase]:
         )
     if live:
         several = max(WAITING_AT_ONCE, processors) if _many(live) else 0
-        phases.append(Phase("side by side", live, "live and not alone", several, ("--dist", "loadgroup")))
+        phases.append(
+            Phase(
+                "side by side",
+                live,
+                "live and not alone",
+                several,
+                ("--dist", "loadgroup", "--no-loadscope-reorder"),
+            )
+        )
         phases.append(Phase("alone", live, "alone"))
     return phases
 

@@ -120,16 +120,16 @@ class World(Site):
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """Nobody answers the program where it looks for libvirtd."""
-        package = self.project / "substrates"
+        package = self.project / "clients"
         package.unlink()
-        shutil.copytree(ROOT / "substrates", package)
+        shutil.copytree(ROOT / "clients", package)
         file = package / "libvirt" / "connection.py"
         text = file.read_text()
         file.write_text(text.replace('"qemu:///system"', '"qemu+unix:///system?socket=/no/such/socket"'))
         assert file.read_text() != text
         yield
         shutil.rmtree(package)
-        package.symlink_to(ROOT / "substrates")
+        package.symlink_to(ROOT / "clients")
 
     # -- what is there
 
