@@ -19,7 +19,7 @@ from machine.commands import launch as start_process
 from machine.errors import VmlabError
 from substrates import namespaces
 from substrates.contract import Request, Slot
-from substrates.copies import launch, records
+from substrates.copies import launch, life, records
 from substrates.rungs import NAMES, cgroups, network
 from tests.conftest import repetitions
 from tests.live.namespaces import traces
@@ -102,7 +102,7 @@ def test_a_service_that_ends_takes_its_children_with_it(running: Starter) -> Non
 
 def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that ignores SIGTERM is gone after the time for a clean end, and `destroy` comes back."""
-    monkeypatch.setattr(namespaces, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(life, "STOP_SECONDS", 0.2)
     handle = running(
         "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(600)"
     )
