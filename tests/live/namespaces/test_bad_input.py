@@ -164,7 +164,7 @@ def test_a_launcher_that_is_killed(
     script.chmod(0o755)
     monkeypatch.setattr(launcher, "program", lambda: script)
 
-    with pytest.raises(VmlabError, match="could not be started: its supervisor was killed"):
+    with pytest.raises(VmlabError, match="could not be started: the launcher was killed"):
         namespaces.start(definition)
 
     assert namespaces.everything_labelled() == []
