@@ -51,6 +51,7 @@ class World(Site):
             folder.mkdir()
         shutil.copytree(PROGRAM, world.project, ignore=shutil.ignore_patterns("__pycache__"))
         for package in (
+            "catalogue",
             "clients",
             "machine",
             "providers",
