@@ -52,7 +52,6 @@ class World(Site):
         shutil.copytree(PROGRAM, world.project, ignore=shutil.ignore_patterns("__pycache__"))
         for package in (
             "catalogue",
-            "catalogue",
             "clients",
             "machine",
             "providers",
