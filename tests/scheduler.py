@@ -7,7 +7,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import groups
 
 
-class ByGroup(LoadScopeScheduling):  # type: ignore[misc]
+class ByGroup(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types  # type: ignore[misc]
     """Work is given out in the order in which it was collected: `--no-loadscope-reorder`."""
 
     def _split_scope(self, nodeid: str) -> str:
