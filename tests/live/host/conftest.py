@@ -47,7 +47,7 @@ import sys
 from lab.cli import main
 verb, force, *parts = sys.argv[1:]
 flags = ["--yes"] * (verb == "up") + ["--force"] * (force == "force")
-sys.exit(main(["host", verb, "--json", *flags, *parts]))
+sys.exit(main(["host", verb, *parts, "--json", *flags]))
 """
 
 
