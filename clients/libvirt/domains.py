@@ -8,15 +8,14 @@ Out of scope: changing a running domain (`sizes`), and what a guest prints (`sub
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clients.libvirt import connection
+from clients.libvirt import connection, objects
 from clients.libvirt.connection import asked, library, present, unless_gone
 from clients.libvirt.description import DomainSpec, domain
 from machine import places, processes
-from machine.errors import InvalidInput, VmlabError
+from machine.errors import VmlabError
 from machine.waiting import Deadline
 
 GONE_SECONDS = 20.0
@@ -26,18 +25,23 @@ LOGS = Path("/var/log/libvirt/qemu")
 ROTATED = 10  # files that virtlogd keeps of a console that grew past 2 MiB
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(objects.Found[DomainSpec]):
     """A domain as it is: `spec` from its live XML while it runs, else from its definition."""
-
-    spec: DomainSpec
-    running: bool
 
     @property
     def pid(self) -> int:
         """QEMU's process; 0 when there is none."""
         words = ("qemu-system-x86_64", "-uuid", self.spec.uuid)
         return next(iter(processes.by_command(*words)), 0) if self.running else 0
+
+
+def _runs(handle: Any) -> bool:
+    return handle.state()[0] in (library().VIR_DOMAIN_RUNNING, library().VIR_DOMAIN_BLOCKED)
+
+
+KIND = objects.Kind("domain", "lookupByName", "listAllDomains", Found, domain.from_xml, _runs)
+find, every, labelled, read = KIND.find, KIND.every, KIND.labelled, KIND.read
+refuse_foreign = KIND.refuse_foreign
 
 
 # -- create and find
@@ -62,50 +66,18 @@ def create(spec: DomainSpec, *, running: bool = True) -> Found:
     return read(made)
 
 
-def find(name: str) -> Found | None:
-    """The domain of this name, whatever its owner (`spec.stack` is "" for a foreign one); None when there is none."""
-    handle = _handle(name)
-    return None if handle is None else _seen(handle)
-
-
 def runs(name: str) -> bool:
     """Whether a domain of this name runs."""
     there = find(name)
     return there is not None and there.running
 
 
-def labelled(beginnings: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Names and stacks of the domains whose label begins with one of these."""
-    specs = [found.spec for found in every()]
-    return sorted((spec.name, spec.stack) for spec in specs if spec.stack.startswith(beginnings))
-
-
-def every() -> list[Found]:
-    """All domains."""
-    with asked("cannot list the domains"):
-        handles = connection.open().listAllDomains()
-    return [found for found in map(_seen, handles) if found is not None]
-
-
-def refuse_foreign(name: str, stack: str) -> None:
-    """InvalidInput when a domain of this name does not belong to this stack."""
-    there = find(name)
-    if there is not None and there.spec.stack != stack:
-        owner = f"the stack {there.spec.stack}" if there.spec.stack else "another user"
-        raise InvalidInput(f"the domain {name} already exists and belongs to {owner}; it is left unchanged")
-
-
 def owned(spec: DomainSpec) -> Any:
     """The handle (a virDomain) of this stack's domain; VmlabError when it does not exist or has another owner."""
-    handle = _handle(spec.name)
+    handle = KIND.handle(spec.name)
     if handle is not None and read(handle).spec.stack != spec.stack:
         handle = None
     return present(handle, f"domain {spec.name}")
-
-
-def read(handle: Any) -> Found:
-    """The domain of a handle; VmlabError when it does not exist any more."""
-    return present(_seen(handle), f"domain {handle.name()}")
 
 
 # -- start, stop, remove
@@ -126,7 +98,7 @@ def start(name: str) -> None:
 
 def stop(name: str, seconds: float) -> bool:
     """Send ACPI shutdown requests for so long, then terminate it by force; whether it shut down by itself."""
-    handle = _handle(name)
+    handle = KIND.handle(name)
     if handle is None or not _is_active(handle):
         return True
     request, deadline = library().VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN, Deadline(seconds)
@@ -147,7 +119,7 @@ def remove(name: str, stack: str, stop_seconds: float = 0.0) -> None:
     when no stack is named: a foreign domain has no label, which reads as "" too."""
     if not stack:
         return
-    there, handle = find(name), _handle(name)
+    there, handle = find(name), KIND.handle(name)
     if there is None or handle is None or there.spec.stack != stack:
         return
     libvirt, pid = library(), there.pid
@@ -160,7 +132,7 @@ def remove(name: str, stack: str, stop_seconds: float = 0.0) -> None:
         | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
     )
     gone = Deadline(GONE_SECONDS).until(
-        lambda: _handle(name) is None and not _lives(pid, there.spec.uuid), PAUSE_SECONDS
+        lambda: KIND.handle(name) is None and not _lives(pid, there.spec.uuid), PAUSE_SECONDS
     )
     if not gone:
         raise VmlabError(f"the domain {name} still exists after it was removed; virsh domstate {name}")
@@ -179,22 +151,6 @@ def forget(name: str, console: str) -> None:
 
 
 # -- inside
-
-
-def _handle(name: str) -> Any:
-    return connection.found(connection.open().lookupByName, name)
-
-
-def _seen(handle: Any) -> Found | None:
-    """The domain as it is; None when it was removed meanwhile."""
-    libvirt = library()
-
-    def look(_: str) -> Found:
-        spec = domain.from_xml(handle.XMLDesc(0))
-        running = handle.state()[0] in (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED)
-        return Found(replace(spec, autostart=bool(handle.autostart())), running)
-
-    return connection.found(look, handle.name())
 
 
 def _is_active(handle: Any) -> bool:

@@ -5,11 +5,11 @@ Out of scope: addresses of guests, which set their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from clients.libvirt import connection
+from clients.libvirt import connection, objects
 from clients.libvirt.connection import asked, present, unless_gone
 from clients.libvirt.description import NetworkSpec, network
 from machine.errors import InvalidInput, VmlabError
@@ -18,12 +18,12 @@ LINKS = Path("/sys/class/net")
 STATUS = Path("/run/libvirt/network")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(objects.Found[NetworkSpec]):
     """A network as it is."""
 
-    spec: NetworkSpec
-    running: bool
+
+KIND = objects.Kind("network", "networkLookupByName", "listAllNetworks", Found, network.from_xml)
+find, every, labelled = KIND.find, KIND.every, KIND.labelled
 
 
 def create(spec: NetworkSpec) -> Found:
@@ -35,7 +35,7 @@ def create(spec: NetworkSpec) -> Found:
     if there is not None and replace(there.spec, autostart=spec.autostart) != spec:
         remove(spec.name, spec.stack)
     with asked(f"cannot define the network {spec.name}"):
-        if _handle(spec.name) is None:
+        if KIND.handle(spec.name) is None:
             connection.open().networkDefineXML(document)
     try:
         return update(spec)
@@ -44,33 +44,9 @@ def create(spec: NetworkSpec) -> Found:
         raise
 
 
-def find(name: str) -> Found | None:
-    """The network of this name, whatever its owner (`spec.stack` is "" for a foreign one); None when there is none."""
-    handle = _handle(name)
-    return None if handle is None else _seen(handle)
-
-
-def labelled(beginnings: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Names and stacks of the networks whose label begins with one of these."""
-    specs = [found.spec for found in every()]
-    return sorted((spec.name, spec.stack) for spec in specs if spec.stack.startswith(beginnings))
-
-
-def every() -> list[Found]:
-    """All the networks there are."""
-    with asked("cannot list the networks"):
-        handles = connection.open().listAllNetworks()
-    return [found for found in map(_seen, handles) if found is not None]
-
-
 def refuse_foreign(spec: NetworkSpec) -> None:
     """InvalidInput when the network's name is not this stack's, or its bridge is a link of something else."""
-    there = find(spec.name)
-    if there is not None and there.spec.stack != spec.stack:
-        owner = f"the stack {there.spec.stack}" if there.spec.stack else "another user"
-        raise InvalidInput(
-            f"the network {spec.name} already exists and belongs to {owner}; it is left unchanged"
-        )
+    KIND.refuse_foreign(spec.name, spec.stack)
     ours = {other.spec.bridge for other in every() if other.spec.stack == spec.stack}
     if spec.bridge not in ours and (LINKS / spec.bridge).exists():
         raise InvalidInput(f"a link named {spec.bridge} already exists; ip link show {spec.bridge}")
@@ -78,19 +54,19 @@ def refuse_foreign(spec: NetworkSpec) -> None:
 
 def update(spec: NetworkSpec) -> Found:
     """Start it if it does not run, and set `autostart`; the rest of a network cannot be changed in place."""
-    handle = present(_handle(spec.name), f"network {spec.name}")
+    handle = present(KIND.handle(spec.name), f"network {spec.name}")
     with asked(f"cannot start the network {spec.name}"):
         handle.setAutostart(int(spec.autostart))
         if not handle.isActive():
             handle.create()
-    return _found(handle)
+    return KIND.read(handle)
 
 
 def remove(name: str, stack: str) -> None:
     """Stop and remove it; one of another owner stays, also when no stack is named: no label reads as "" too."""
     if not stack:
         return
-    there, handle = find(name), _handle(name)
+    there, handle = find(name), KIND.handle(name)
     if there is not None and there.spec.stack != stack:
         return
     if handle is not None:
@@ -98,25 +74,5 @@ def remove(name: str, stack: str) -> None:
         unless_gone(handle.undefine)
     (STATUS / f"{name}.pid").unlink(missing_ok=True)  # dnsmasq's; libvirt 9.0 leaves it and these
     for folder in (STATUS / name / "ports", STATUS / name):
-        try:
+        with suppress(OSError):
             folder.rmdir()
-        except OSError:
-            pass
-
-
-def _handle(name: str) -> Any:
-    return connection.found(connection.open().networkLookupByName, name)
-
-
-def _found(handle: Any) -> Found:
-    return present(_seen(handle), f"network {handle.name()}")
-
-
-def _seen(handle: Any) -> Found | None:
-    """The network as it is; None when it was removed meanwhile."""
-
-    def look(_: str) -> Found:
-        spec = network.from_xml(handle.XMLDesc(0))
-        return Found(replace(spec, autostart=bool(handle.autostart())), bool(handle.isActive()))
-
-    return connection.found(look, handle.name())

@@ -6,11 +6,11 @@ Out of scope: pools of other kinds (LVM, NFS), and what is in them (`volumes`).
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clients.libvirt import connection
+from clients.libvirt import connection, objects
 from clients.libvirt.connection import asked, library, present, unless_gone
 from clients.libvirt.description import PoolSpec, pool
 from machine import places
@@ -21,17 +21,24 @@ REFRESH_SECONDS = 20.0
 PAUSE_SECONDS = 0.005
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(objects.Found[PoolSpec]):
     """A pool as it is; its mode is the directory's own."""
-
-    spec: PoolSpec
-    running: bool
 
     @property
     def ours(self) -> bool:
         """Whether it is the lab's."""
         return is_ours(self.spec.path)
+
+
+def _parse(document: str) -> PoolSpec:
+    spec = pool.from_xml(document)
+    folder = Path(spec.path)
+    mode = f"{stat.S_IMODE(folder.stat().st_mode):04o}" if folder.is_dir() else ""
+    return replace(spec, mode=mode)
+
+
+KIND = objects.Kind("pool", "storagePoolLookupByName", "listAllStoragePools", Found, _parse)
+find = KIND.find
 
 
 def create(spec: PoolSpec) -> Found:
@@ -46,7 +53,7 @@ def create(spec: PoolSpec) -> Found:
     if there is not None and there.spec.path != spec.path:
         remove(spec.name)
     with asked(f"cannot define the pool {spec.name}"):
-        handle = _handle(spec.name) or connection.open().storagePoolDefineXML(document, 0)
+        handle = KIND.handle(spec.name) or connection.open().storagePoolDefineXML(document, 0)
         if not handle.isActive():
             handle.build(0)
     try:
@@ -56,17 +63,9 @@ def create(spec: PoolSpec) -> Found:
         raise
 
 
-def find(name: str) -> Found | None:
-    """The pool of this name, whatever its owner; None when there is none."""
-    handle = _handle(name)
-    return None if handle is None else _seen(handle)
-
-
 def labelled() -> list[str]:
     """Names of the lab's pools."""
-    with asked("cannot list the pools"):
-        handles = connection.open().listAllStoragePools()
-    return sorted(found.spec.name for found in map(_seen, handles) if found is not None and found.ours)
+    return sorted(found.spec.name for found in KIND.every() if found.ours)
 
 
 def is_ours(path: str) -> bool:
@@ -104,7 +103,7 @@ def _passes(folder: Path, user: int, group: int) -> bool:
 
 def update(spec: PoolSpec) -> Found:
     """Start it if it does not run, and set the mode of its directory and `autostart`."""
-    handle = present(_handle(spec.name), f"pool {spec.name}")
+    handle = present(KIND.handle(spec.name), f"pool {spec.name}")
     with asked(f"cannot start the pool {spec.name}"):
         handle.setAutostart(int(spec.autostart))
         Path(spec.path).mkdir(exist_ok=True)
@@ -113,12 +112,12 @@ def update(spec: PoolSpec) -> Found:
             refresh(handle)
         else:
             handle.create(0)
-    return _found(handle)
+    return KIND.read(handle)
 
 
 def remove(name: str) -> None:
     """Remove it with its directory; VmlabError when there are still volumes in it. A foreign pool stays."""
-    there, handle = find(name), _handle(name)
+    there, handle = find(name), KIND.handle(name)
     if there is None or handle is None or not there.ours:
         return
     folder = Path(there.spec.path)
@@ -133,7 +132,7 @@ def remove(name: str) -> None:
 
 def active(name: str) -> Any:
     """The pool's handle, started if it was not: volumes of a stopped pool cannot be seen. None when there is none."""
-    handle = _handle(name)
+    handle = KIND.handle(name)
     if handle is None:
         return None
     with asked(f"cannot start the pool {name}"):
@@ -153,26 +152,3 @@ def refresh(handle: Any) -> None:
             busy = "asynchronous jobs" in str(error)  # libvirt has no separate code for it
             if not busy or not deadline.pause(PAUSE_SECONDS):
                 raise
-
-
-def _handle(name: str) -> Any:
-    return connection.found(connection.open().storagePoolLookupByName, name)
-
-
-def _found(handle: Any) -> Found:
-    return present(_seen(handle), f"pool {handle.name()}")
-
-
-def _seen(handle: Any) -> Found | None:
-    """The pool as it is; None when it was removed meanwhile."""
-
-    def look(_: str) -> Found:
-        spec = pool.from_xml(handle.XMLDesc(0))
-        return Found(replace(spec, autostart=bool(handle.autostart())), bool(handle.isActive()))
-
-    found = connection.found(look, handle.name())
-    if found is None:
-        return None
-    folder = Path(found.spec.path)
-    mode = f"{stat.S_IMODE(folder.stat().st_mode):04o}" if folder.is_dir() else ""
-    return replace(found, spec=replace(found.spec, mode=mode))

@@ -6,6 +6,7 @@ Out of scope: sizes above the maximum of the definition, which need another doma
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -63,15 +64,24 @@ def limited_cpus(name: str, vcpus: int) -> float:
 
 def memory_seen_bytes(name: str, wanted: str = "available") -> dict[str, int]:
     """What the guest's own kernel reports through its balloon, in bytes: `available` (MemTotal) and `usable`
-    (MemAvailable), among others; at most
-    1 s old. `wanted` is waited for; {} where the guest has no balloon driver."""
+    (MemAvailable), among others; at most 1 s old. {} where none has `wanted` in time: a guest without the driver.
+
+    The guest reports each second while this waits; afterwards at the period that was found, because each report costs
+    the guest time."""
     with asked(f"cannot read the memory statistics of the guest {name}"):
         handle = connection.open().lookupByName(name)
+        period, since = domain.statistics_seconds(handle.XMLDesc(0)), int(time.time())
         handle.setMemoryStatsPeriod(1, 0)
-        deadline = Deadline(REPORT_SECONDS)
-        while wanted not in (reported := handle.memoryStats()) and deadline.pause(STATISTICS_PAUSE_SECONDS):
-            pass
-    return {key: kib * 1024 for key, kib in reported.items()} if wanted in reported else {}
+        try:
+            reported, deadline = handle.memoryStats(), Deadline(REPORT_SECONDS)
+            # An earlier report is kept while no period is set; QEMU stamps a report in whole seconds of the host's clock.
+            while wanted not in reported or reported.get("last_update", 0) < since:
+                if not deadline.pause(STATISTICS_PAUSE_SECONDS):
+                    return {}
+                reported = handle.memoryStats()
+        finally:
+            handle.setMemoryStatsPeriod(period, 0)
+    return {key: kib * 1024 for key, kib in reported.items() if key != "last_update"}
 
 
 def _live(handle: Any, spec: DomainSpec) -> bool:

@@ -9,128 +9,128 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import DiffResult, ReadResult
 
 from clients.libvirt import domains, sizes
 from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, devices, domain
 from machine.errors import VmlabError
 from machine.waiting import answer_seconds
 from providers.libvirt.inputs import (
-    ABSENT,
     Input,
     Props,
     Wrong,
     changed,
     difference,
-    fill,
+    inputs_of,
     known,
     number,
     one_of,
-    result,
     row,
     rows,
     text,
     truth,
-    whole,
 )
+from providers.libvirt.provider import Provider
 from substrates.vm.console import wait_for_answer
 
 MIB = 1024**2
 LEAST_BYTES = 64 * MIB
-DISK = {
-    "path": Input(text),
-    "format": Input(one_of(*devices.FORMATS), "raw"),
-    "read_only": Input(truth, False),
-    "target": Input(text, ""),
-    "backing": Input(text, ""),
-    "backing_format": Input(text, ""),
-    "cache": Input(text, ""),
-}
-INTERFACE = {"network": Input(text), "mac": Input(text)}
-SPEC = {
-    "name": Input(text),
-    "stack": Input(text),
-    "memory_bytes": Input(whole),
-    "uuid": Input(text, ""),
-    "max_memory_bytes": Input(whole, 0),
-    "vcpus": Input(whole, 1),
-    "max_vcpus": Input(whole, 0),
-    "cpus": Input(number, 0.0),
-    "autostart": Input(truth, False),
-    "accelerator": Input(one_of(*domain.KINDS), "tcg"),
-    "cpu_model": Input(text, ""),
-    "machine": Input(one_of(*domain.MACHINES), "pc"),
-    "kernel": Input(text, ""),
-    "initrd": Input(text, ""),
-    "cmdline": Input(text, ""),
-    "disks": Input(rows(DISK), []),
-    "interfaces": Input(rows(INTERFACE), []),
-    "console": Input(text, ""),
-    "balloon": Input(truth, False),
-}
+FORMAT = Input(one_of(*devices.FORMATS), "raw")
+SPEC = inputs_of(
+    DomainSpec,
+    accelerator=Input(one_of(*domain.KINDS), "tcg"),
+    machine=Input(one_of(*domain.MACHINES), "pc"),
+    disks=Input(rows(inputs_of(DiskSpec, format=FORMAT)), []),
+    interfaces=Input(rows(inputs_of(InterfaceSpec)), []),
+)
 INPUTS = {
     **SPEC,
     "running": Input(truth, True),
     "ready": Input(row({"url": Input(text), "seconds": Input(number, 0.0)}), None),
     "stop_seconds": Input(number, 10.0),  # for an ACPI shutdown, before forced termination
 }
-OUTPUTS = ("answered",)
 IN_PLACE = {"memory_bytes", "vcpus", "cpus", "autostart", "running", "ready", "stop_seconds"}
 
 
-class DomainProvider(ResourceProvider):
+class DomainProvider(Provider):
     """One guest. The id is its name."""
 
-    serialize_as_secret_always = False
-
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Inputs that cannot work: a name of another owner, too little memory."""
-        return result(INPUTS, OUTPUTS, news, _look)
+    inputs, own_outputs, in_place = INPUTS, ("answered",), IN_PLACE
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """What differs from the state, with every default filled in."""
-        wanted = _filled(news)
-        ignored = (
-            {"ready"} if wanted["uuid"] else {"ready", "uuid"}
-        )  # how long a create waits changes nothing
+        wanted = self.filled(news)
+        # How long a create waits changes nothing.
+        ignored = {"ready"} if wanted["uuid"] else {"ready", "uuid"}
         differs = [key for key in changed(INPUTS, olds, wanted) if key not in ignored]
         if wanted["ready"] and wanted["running"] and not olds.get("answered"):
             differs.append("ready")  # its create was interrupted before it answered
         return difference(differs, IN_PLACE)
 
-    def create(self, props: Props) -> CreateResult:
+    def filled(self, props: Props) -> Props:
+        """The inputs with every default filled in, so that they compare with what is read back."""
+        filled = super().filled(props)
+        for key, usual in (("max_memory_bytes", "memory_bytes"), ("max_vcpus", "vcpus"), ("cpus", "vcpus")):
+            filled[key] = filled[key] or filled[usual]
+        if known(filled["accelerator"]):
+            filled["cpu_model"] = filled["cpu_model"] or domain.BEST_CPU[filled["accelerator"]]
+        for number_, disk in enumerate(filled["disks"] if isinstance(filled["disks"], list) else []):
+            disk["target"] = disk["target"] or f"vd{chr(97 + number_)}"
+            disk["backing_format"] = disk["backing_format"] or ("raw" if disk["backing"] else "")
+        for link in filled["interfaces"] if isinstance(filled["interfaces"], list) else []:
+            link["mac"] = link["mac"].lower() if isinstance(link["mac"], str) else link["mac"]
+        return filled
+
+    def look(self, props: Props) -> None:
+        """Not a name of another owner, nor too little memory."""
+        spec = _spec(self.filled({key: value for key, value in props.items() if known(value)}))
+        _refuse_sizes(spec)
+        domain.to_xml(spec)
+        for key, file in (("kernel", spec.kernel), ("initrd", spec.initrd)):
+            if file and not Path(file).is_file():
+                raise Wrong(key, f"there is no file {file}")
+        domains.refuse_foreign(spec.name, spec.stack)
+
+    def make(self, props: Props) -> domains.Found:
         """Define and start it, and wait for its first answer if it is to be `ready`; one that fails is removed."""
-        props = _filled(props)
         spec = _spec(props)
         made = domains.create(spec, running=props["running"])
         try:
-            if props["running"]:
-                made = _settled(spec, props)
+            return _settled(spec, props) if props["running"] else made
         except VmlabError:
             domains.remove(spec.name, spec.stack)
             raise
-        return CreateResult(spec.name, _outputs(props, made, answered=True))
+
+    def found(self, id_: str, props: Props) -> domains.Found | None:
+        """One that was shut off exists and does not run; one of another owner counts as absent."""
+        there = domains.find(id_)
+        return there if there and props.get("stack") in (None, "", there.spec.stack) else None
+
+    def change(self, props: Props) -> domains.Found:
+        """Change its size, start or stop it; a guest that does not follow while it runs is started again."""
+        spec = _spec(props)
+        now = sizes.update(spec, stop_seconds=props["stop_seconds"])
+        if props["running"]:
+            domains.start(spec.name)
+            return _settled(spec, props)
+        if now.running:
+            domains.stop(spec.name, props["stop_seconds"])
+        return replace(now, running=False)
+
+    def outputs(self, props: Props, found: domains.Found) -> Props:
+        """The domain by the names of the inputs. `props` are inputs of one that answered, or a state."""
+        spec, filled = asdict(found.spec), self.filled(props)
+        spec["disks"], spec["interfaces"] = list(spec["disks"]), list(spec["interfaces"])
+        if domain.is_quota_of(found.spec, filled["cpus"] or 0.0):
+            spec["cpus"] = filled["cpus"]  # a third of a processor is read back as 0.3334
+        spec["balloon"] = found.spec.balloon and filled["balloon"]  # it may exist for the memory alone
+        rest = {key: filled[key] for key in ("ready", "stop_seconds")}
+        answered = bool(props.get("answered", True)) and found.running
+        return {**spec, **rest, "running": found.running, "answered": answered}
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """The domain as it is. One that was shut off exists and does not run; one of another owner counts as absent."""
-        there = domains.find(id_) if id_ else None
-        if there is None or (props.get("stack") or there.spec.stack) != there.spec.stack:
-            return ABSENT
-        answered = bool(props.get("answered")) and there.running
-        return ReadResult(id_, _outputs(_filled({**props, "name": id_}), there, answered=answered))
-
-    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        """Change its size, start or stop it; a guest that does not follow while it runs is started again."""
-        news = _filled(news)
-        spec = _spec(news)
-        now = sizes.update(spec, stop_seconds=news["stop_seconds"])
-        if news["running"]:
-            domains.start(spec.name)
-            now = _settled(spec, news)
-        elif now.running:
-            domains.stop(spec.name, news["stop_seconds"])
-            now = replace(now, running=False)
-        return UpdateResult(_outputs(news, now, answered=True))
+        """The domain as it is; whether it answered is in the state alone."""
+        return super().read(id_, {"answered": None, **props})
 
     def delete(self, id_: str, props: Props) -> None:
         """Shut it down and remove it; one that does not exist, or has another owner by now, counts as deleted."""
@@ -139,9 +139,7 @@ class DomainProvider(ResourceProvider):
             domains.forget(id_, props.get("console", ""))
 
 
-def _look(props: Props) -> None:
-    """The inputs together, and with what this machine has; what a preview does not know yet is not checked."""
-    spec = _spec(_filled({key: value for key, value in props.items() if known(value)}))
+def _refuse_sizes(spec: DomainSpec) -> None:
     if spec.memory_bytes < LEAST_BYTES:
         raise Wrong(
             "memory_bytes",
@@ -158,26 +156,6 @@ def _look(props: Props) -> None:
         raise Wrong("vcpus", "it must be 1 or more and not above max_vcpus")
     if not 0 < spec.cpus <= spec.vcpus:
         raise Wrong("cpus", "it must be above 0 and not above vcpus")
-    domain.to_xml(spec)
-    for key, file in (("kernel", spec.kernel), ("initrd", spec.initrd)):
-        if file and not Path(file).is_file():
-            raise Wrong(key, f"there is no file {file}")
-    domains.refuse_foreign(spec.name, spec.stack)
-
-
-def _filled(props: Props) -> Props:
-    """The inputs with every default filled in, so that they compare with what is read back."""
-    filled, _ = fill(INPUTS, props)
-    for key, usual in (("max_memory_bytes", "memory_bytes"), ("max_vcpus", "vcpus"), ("cpus", "vcpus")):
-        filled[key] = filled[key] or filled[usual]
-    if known(filled["accelerator"]):
-        filled["cpu_model"] = filled["cpu_model"] or domain.BEST_CPU[filled["accelerator"]]
-    for number_, disk in enumerate(filled["disks"] if isinstance(filled["disks"], list) else []):
-        disk["target"] = disk["target"] or f"vd{chr(97 + number_)}"
-        disk["backing_format"] = disk["backing_format"] or ("raw" if disk["backing"] else "")
-    for link in filled["interfaces"] if isinstance(filled["interfaces"], list) else []:
-        link["mac"] = link["mac"].lower() if isinstance(link["mac"], str) else link["mac"]
-    return filled
 
 
 def _spec(props: Props) -> DomainSpec:
@@ -199,14 +177,3 @@ def _settled(spec: DomainSpec, props: Props) -> domains.Found:
     if found is None:
         raise VmlabError(f"the domain {spec.name} was removed while vmlab waited for it; refresh, then up")
     return found
-
-
-def _outputs(props: Props, found: domains.Found, *, answered: bool) -> Props:
-    """The domain as outputs, by the names of the inputs."""
-    spec = asdict(found.spec)
-    spec["disks"], spec["interfaces"] = list(spec["disks"]), list(spec["interfaces"])
-    if domain.is_quota_of(found.spec, props["cpus"] or 0.0):
-        spec["cpus"] = props["cpus"]  # a third of a processor is read back as 0.3334
-    spec["balloon"] = found.spec.balloon and props["balloon"]  # it may exist for the memory alone
-    rest = {key: props[key] for key in ("ready", "stop_seconds")}
-    return {**spec, **rest, "running": found.running, "answered": answered and found.running}

@@ -7,15 +7,14 @@ are reported at once, before anything is created. Out of scope: Pulumi's secrets
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from pulumi.dynamic import CheckFailure, CheckResult, DiffResult, ReadResult
+from pulumi.dynamic import CheckFailure, CheckResult, DiffResult
 from pulumi.output import Unknown
 
 from machine.errors import VmlabError
 
-ABSENT = ReadResult("", {})  # of an object that does not exist, or is another owner's
 PROVIDER = "__provider"  # added by the SDK: the provider, serialised
 Kind = Callable[[Any], Any]  # the converted value; the text of ValueError is what is expected
 Props = dict[str, Any]
@@ -81,6 +80,16 @@ def one_of(*words: str) -> Kind:
         return str(value)
 
     return kind
+
+
+def inputs_of(spec: type, **others: Input) -> dict[str, Input]:
+    """An input for each attribute of a spec, by its type and with its default; `others` are given."""
+    kinds = {"str": text, "int": whole, "float": number, "bool": truth}
+    return {
+        each.name: others.get(each.name)
+        or Input(kinds[str(each.type)], ... if each.default is MISSING else each.default)
+        for each in fields(spec)
+    }
 
 
 def rows(inputs: Mapping[str, Input]) -> Kind:

@@ -5,25 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
-
 from clients.libvirt import networks
 from clients.libvirt.description import NetworkSpec, network
-from providers.libvirt.inputs import (
-    ABSENT,
-    Input,
-    Props,
-    changed,
-    difference,
-    fill,
-    known,
-    result,
-    text,
-    truth,
-)
-
-IN_PLACE = {"autostart"}
-OUTPUTS = ("running",)
+from providers.libvirt.inputs import Input, Props, inputs_of, known
+from providers.libvirt.provider import Provider
 
 
 def span(value: Any) -> list[str]:
@@ -33,61 +18,41 @@ def span(value: Any) -> list[str]:
     return value
 
 
-INPUTS = {
-    "name": Input(text),
-    "stack": Input(text),
-    "address": Input(text),
-    "bridge": Input(text),
-    "isolated": Input(truth, True),
-    "dns": Input(truth, False),
-    "dhcp": Input(span, []),
-    "autostart": Input(truth, False),
-}
+INPUTS = inputs_of(NetworkSpec, dhcp=Input(span, []))
 
 
-class NetworkProvider(ResourceProvider):
+class NetworkProvider(Provider):
     """One network. The id is its name."""
 
-    serialize_as_secret_always = False
+    inputs, own_outputs, in_place = INPUTS, ("running",), {"autostart"}
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Inputs that cannot work: a wrong address, a bridge whose name another link has."""
-        return result(INPUTS, OUTPUTS, news, _look)
+    def look(self, props: Props) -> None:
+        """Not a wrong address, nor a bridge whose name another link has."""
+        if known(props):
+            network.to_xml(_spec(props))
+            networks.refuse_foreign(_spec(props))
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """What differs from the state; one that was stopped is started."""
-        return difference(changed(INPUTS, olds, news), IN_PLACE, changes=not olds.get("running"))
-
-    def create(self, props: Props) -> CreateResult:
+    def make(self, props: Props) -> networks.Found:
         """Define and start it."""
-        return CreateResult(props["name"], _outputs(networks.create(_spec(props))))
+        return networks.create(_spec(props))
 
-    def read(self, id_: str, props: Props) -> ReadResult:
-        """The network as it is; one of another owner counts as absent."""
-        there = networks.find(id_) if id_ else None
-        if there is None or (props.get("stack") or there.spec.stack) != there.spec.stack:
-            return ABSENT
-        return ReadResult(id_, _outputs(there))
+    def found(self, id_: str, props: Props) -> networks.Found | None:
+        """One of another owner counts as absent."""
+        there = networks.find(id_)
+        return there if there and props.get("stack") in (None, "", there.spec.stack) else None
 
-    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+    def change(self, props: Props) -> networks.Found:
         """Start it, set `autostart`."""
-        return UpdateResult(_outputs(networks.update(_spec(news))))
+        return networks.update(_spec(props))
+
+    def outputs(self, _props: Props, found: networks.Found) -> Props:
+        """Its spec, and whether it runs."""
+        return {**asdict(found.spec), "dhcp": list(found.spec.dhcp), "running": found.running}
 
     def delete(self, id_: str, props: Props) -> None:
         """Stop and remove it; one that does not exist, or has another owner by now, counts as deleted."""
         networks.remove(id_, props.get("stack", ""))
 
 
-def _look(props: Props) -> None:
-    if known(props):
-        network.to_xml(_spec(props))
-        networks.refuse_foreign(_spec(props))
-
-
 def _spec(props: Props) -> NetworkSpec:
-    filled, _ = fill(INPUTS, props)
-    return NetworkSpec(**{**filled, "dhcp": tuple(filled["dhcp"])})
-
-
-def _outputs(found: networks.Found) -> Props:
-    return {**asdict(found.spec), "dhcp": list(found.spec.dhcp), "running": found.running}
+    return NetworkSpec(**{**props, "dhcp": tuple(props["dhcp"])})

@@ -177,6 +177,11 @@ def from_xml(document: str) -> DomainSpec:
     )
 
 
+def statistics_seconds(document: str) -> int:
+    """How often the guest of libvirt's XML reports its memory, in seconds; 0 for never."""
+    return int(tree.attribute(tree.read(document), "devices/memballoon/stats", "period", "0"))
+
+
 def _cpus(root: Element, vcpus: int) -> float:
     quota, period = int(root.findtext("cputune/quota") or 0), int(root.findtext("cputune/period") or 0)
     return quota / period * vcpus if quota > 0 and period else float(vcpus)

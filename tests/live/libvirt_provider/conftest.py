@@ -17,6 +17,15 @@ SETTLE_SECONDS = 5.0
 
 
 @pytest.fixture(scope="session")
+def binding() -> None:
+    """libvirt-python, for a test that needs no libvirtd."""
+    try:
+        connection.library()
+    except Unavailable as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="session")
 def libvirt() -> None:
     """A libvirtd that answers, and the lab's own kernel to boot."""
     try:

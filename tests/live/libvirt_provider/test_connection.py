@@ -94,6 +94,7 @@ def test_cut_in_the_middle_says_what_to_do(relay: Relay) -> None:
         api.listAllDomains()
 
 
+@pytest.mark.usefixtures("binding")
 def test_nobody_answers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

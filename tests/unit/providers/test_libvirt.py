@@ -9,7 +9,7 @@ from pulumi.output import Unknown
 
 from clients.libvirt import content, domains
 from providers.libvirt import DomainProvider, NetworkProvider, PoolProvider, VolumeProvider
-from providers.libvirt.domain import _filled, _outputs, _spec
+from providers.libvirt.domain import _spec
 
 MIB = 1024**2
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
@@ -23,8 +23,8 @@ DISK: dict[str, Any] = {"name": "disk", "pool": "p", "files": {"a": "1", "b": "2
 
 def made(**more: Any) -> dict[str, Any]:
     """The outputs of a guest that runs as it was asked for."""
-    filled = _filled({**GUEST, **more})
-    return _outputs(filled, domains.Found(_spec(filled), running=True), answered=True)
+    filled = DomainProvider().filled({**GUEST, **more})
+    return DomainProvider().outputs(filled, domains.Found(_spec(filled), running=True))
 
 
 def disk(**more: Any) -> dict[str, Any]:
@@ -131,3 +131,16 @@ def test_stopped_things_are_started() -> None:
     assert PoolProvider().diff("p", whole, pool).changes is False
     assert PoolProvider().diff("p", {**whole, "running": False}, pool).changes is True
     assert PoolProvider().diff("p", whole, {**pool, "path": "/q"}).replaces == ["path"]
+
+
+def test_read_and_made_by_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh of an unchanged guest gives its state; one that never answered, or has another owner, is not taken for it."""
+    state = made()
+    there = domains.Found(_spec(DomainProvider().filled(GUEST)), running=True)
+    monkeypatch.setattr(domains, "find", lambda _: there)
+    assert DomainProvider().read("vm", state).outs == state
+    assert DomainProvider().read("vm", {**state, "answered": False}).outs["answered"] is False
+    assert (
+        DomainProvider().read("vm", {key: state[key] for key in ("name", "stack")}).outs["answered"] is False
+    )
+    assert DomainProvider().read("vm", {**state, "stack": "other"}).id == ""

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from clients.libvirt import domains, networks
+from clients.libvirt import domains, networks, objects
 from clients.libvirt.description import DomainSpec, NetworkSpec
 
 Things = dict[str, tuple[Any, Callable[[str, str], None]]]
@@ -31,7 +31,7 @@ def test_it_stays(kind: str, theirs: str, stack: str, monkeypatch: pytest.Monkey
     handle = MagicMock()
     monkeypatch.setitem(sys.modules, "libvirt", MagicMock())  # the binding is not installed on every machine
     monkeypatch.setattr(module, "find", lambda _: module.Found(specs[kind], running=True))
-    monkeypatch.setattr(module, "_handle", lambda _: handle)
+    monkeypatch.setattr(objects.Kind, "handle", lambda *_: handle)
 
     remove("a", stack)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, call
 
 import pytest
 
@@ -43,13 +43,24 @@ def test_quota_is_of_each_processor(handle: MagicMock, reported: dict[str, Any],
 
 
 def test_first_report_of_the_balloon_is_waited_for(handle: MagicMock) -> None:
-    """KiB become bytes; a guest without the driver never reports, and has no figures."""
-    handle.memoryStats.side_effect = [{"actual": 512}, {"actual": 512, "available": 490, "usable": 400}]
+    """KiB become bytes; a report of an earlier request is not used, and the period is put back as it was."""
+    old, new = {"last_update": 1}, {"last_update": 2**40}
+    handle.XMLDesc.return_value = (
+        "<domain><devices><memballoon><stats period='7'/></memballoon></devices></domain>"
+    )
+    handle.memoryStats.side_effect = [
+        {"actual": 512},
+        {"actual": 512, "available": 490, "usable": 100, **old},
+        {"actual": 512, "available": 490, "usable": 400, **new},
+    ]
     assert sizes.memory_seen_bytes("guest") == {"actual": 524288, "available": 501760, "usable": 409600}
+    assert handle.setMemoryStatsPeriod.mock_calls == [call(1, 0), call(7, 0)]
 
 
 def test_guest_without_balloon_reports_nothing(handle: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the deadline the figures are empty."""
+    """After the deadline the figures are empty, and no period is left on."""
     monkeypatch.setattr(sizes, "REPORT_SECONDS", 0.1)
+    handle.XMLDesc.return_value = "<domain><devices><memballoon model='none'/></devices></domain>"
     handle.memoryStats.return_value = {"actual": 512}
     assert sizes.memory_seen_bytes("guest") == {}
+    assert handle.setMemoryStatsPeriod.mock_calls == [call(1, 0), call(0, 0)]
