@@ -1,4 +1,4 @@
-"""The service as a Docker container: own namespaces and cgroup, hardened, on its own bridge network."""
+"""The service as a Docker container: its own namespaces and cgroup, hardened, on its own bridge network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pulumi_docker as docker
 
 from components.secret import secret_file
 from components.spec import ServiceArgs, conditions, object_name, probe, require_port
-from machine import ports
+from machine import addresses, ports
 
 SUBSTRATE = "docker"
 SECRET_PATH = "/run/secrets/service"
-USER = "65532:65532"
+USER = f"{addresses.USER}:{addresses.USER}"
 
 
 class DockerService(pulumi.ComponentResource):
@@ -23,7 +23,7 @@ class DockerService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         require_port(args)
-        ports.refuse_taken(args.port, unless="docker-proxy")  # whose port that is, Docker itself knows
+        ports.refuse_taken(args.port, unless="docker-proxy")  # Docker itself knows whose port that is
         super().__init__("vmlab:index:DockerService", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         slim = args.artifact.variants["slim"]
@@ -41,7 +41,7 @@ class DockerService(pulumi.ComponentResource):
             image=image.image_id,
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
             mounts=[_data(volume.name), *([_secret(secret.path)] if secret else [])],
-            ports=[docker.ContainerPortArgs(internal=args.artifact.port, external=args.port, ip="127.0.0.1")],
+            ports=[_published(args)],
             envs=_environment(args),
             command=args.artifact.command_inside()[1:],
             entrypoints=args.artifact.command_inside()[:1],
@@ -53,7 +53,7 @@ class DockerService(pulumi.ComponentResource):
         )
         self.outputs = {
             "substrate": SUBSTRATE,
-            "url": f"http://127.0.0.1:{args.port}",
+            "url": f"http://{addresses.LOOPBACK}:{args.port}",
             "instance": {**probe(args), "id": container.id, "name": container.name},
             "artifact": args.artifact.digest,
             "limits": {"cpus": args.cpus, "memory_bytes": args.memory_bytes, "enforced": True},
@@ -93,6 +93,10 @@ def _environment(args: ServiceArgs) -> list[str]:
 
 def _data(volume: pulumi.Input[str]) -> docker.ContainerMountArgs:
     return docker.ContainerMountArgs(type="volume", source=volume, target="/data")
+
+
+def _published(args: ServiceArgs) -> docker.ContainerPortArgs:
+    return docker.ContainerPortArgs(internal=args.artifact.port, external=args.port, ip=addresses.LOOPBACK)
 
 
 def _secret(path: pulumi.Input[str]) -> docker.ContainerMountArgs:

@@ -1,4 +1,4 @@
-"""libvirt's things as Pulumi resources: pool, volume, network, domain. What each input means says `providers.libvirt`."""
+"""libvirt's objects as Pulumi resources: pool, volume, network, domain. `providers.libvirt` defines their inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Pool(Resource, module="vmlab", name="LibvirtPool"):
 
 
 class Volume(Resource, module="vmlab", name="LibvirtVolume"):
-    """A disk in a pool; `path` is its file. What its archive holds is a secret."""
+    """A disk in a pool; `path` is its file. The content of its archive is a secret."""
 
     path: pulumi.Output[str]
 

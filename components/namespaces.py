@@ -1,4 +1,4 @@
-"""The service with the kernel features of a container around it, put there by ourselves: all the rungs, or some of them."""
+"""The service with the kernel features of a container, applied by the lab itself: all the rungs, or some of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pulumi.dynamic import Resource
 
 from components.secret import SecretFile, secret_file
 from components.spec import ServiceArgs, conditions, object_name, probe, require_port
+from machine import addresses
 from providers.namespaces import NamespacesProvider
 from substrates import rungs
 from substrates.rungs import network
-
-ADDRESS = "198.18.2.2"
 
 
 class NamespacesService(pulumi.ComponentResource):
@@ -59,7 +58,7 @@ class NamespacesService(pulumi.ComponentResource):
 
 
 class ChrootService(NamespacesService):
-    """The first two rungs: a root of its own, and the mount namespace that keeps its mounts to itself."""
+    """The first two rungs: another root directory, and a mount namespace that keeps its mounts invisible to the host."""
 
     substrate: ClassVar[str] = "chroot"
     rungs: ClassVar[tuple[str, ...]] = ("mount", "chroot")
@@ -105,7 +104,7 @@ class Rungs(Resource, module="vmlab", name="Rungs"):
 
 
 def _address(config: pulumi.Config) -> str:
-    address = config.get("address") or ADDRESS
+    address = config.get("address") or addresses.NAMESPACES_SERVICE
     network.check_address(address)
     return address
 

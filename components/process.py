@@ -1,4 +1,4 @@
-"""The service as a bare process on the host: own user, no capabilities, no isolation."""
+"""The service as a bare process on the host: an unprivileged user, no capabilities, no isolation."""
 
 from __future__ import annotations
 

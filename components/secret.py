@@ -1,4 +1,7 @@
-"""The secret as a file that the service's user can read, for substrates that share the host's file system."""
+"""The secret as a file that the service's user can read, for substrates that share the host's file system.
+
+Out of scope: guests (the configuration disk) and clusters (a Secret).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from providers.secret import SecretFileProvider
 
 
 class SecretFile(Resource, module="vmlab", name="SecretFile"):
-    """A file that holds a secret; `path` is where."""
+    """A file that contains a secret; `path` is its path on the host."""
 
     path: pulumi.Output[str]
 
@@ -23,7 +26,7 @@ class SecretFile(Resource, module="vmlab", name="SecretFile"):
 
 
 def secret_file(name: str, args: ServiceArgs, opts: pulumi.ResourceOptions) -> SecretFile | None:
-    """The file of a component's secret; None when it has none."""
+    """The file resource of a component's secret; None if the stack has no secret."""
     if args.secret is None:
         return None
     return SecretFile(f"{name}-secret", object_name(name, "secret"), args.secret, opts)

@@ -1,4 +1,7 @@
-"""The service as a libvirt VM: pool, isolated network, disk layer, data and configuration disks, and the domain."""
+"""The service as a libvirt VM: pool, isolated network, disk layer, data and configuration disks, and the domain.
+
+Out of scope: a way out of the network, DHCP, DNS.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ import pulumi
 from clients.libvirt import connection
 from components.libvirt import Domain, Network, Pool, Volume
 from components.spec import ServiceArgs, conditions, object_name, probe, settings
-from machine import places
+from machine import addresses, places
 from machine.waiting import answer_seconds
 from substrates.vm import accelerator, guest
-from substrates.vm.substrate import STOP_SECONDS, mac_of
+from substrates.vm.boot import mac_of
+from substrates.vm.substrate import STOP_SECONDS
 
 SUBSTRATE = "vm"
 LEAST_MEMORY_BYTES = 128 * 1024**2  # below it the guest's kernel runs out of memory while it boots
@@ -25,15 +29,15 @@ SECRET_PATH = "/run/secrets/service"
 
 @dataclass
 class GuestArgs:
-    """What only a VM has: its network, what is around the service in it, and whose kernel."""
+    """What only a VM has: its network, what else runs in it, and which kernel."""
 
-    network: str = "198.18.1.0/26"
+    network: str = addresses.GUESTS_NETWORK
     variant: str = "full"  # a whole Debian with systemd, or `slim`: the service is the only process
     kernel: str = "default"  # or `other`: another Debian release's
 
     @classmethod
     def from_config(cls, config: pulumi.Config) -> GuestArgs:
-        """As the stack's configuration has them; ValueError says which key is wrong."""
+        """From the stack's configuration; ValueError names a wrong key."""
         found = cls(*(config.get(key) or getattr(cls, key) for key in ("network", "variant", "kernel")))
         if found.variant not in VARIANTS:
             raise ValueError(f"variant must be {' or '.join(VARIANTS)}, not {found.variant!r}")
@@ -43,7 +47,7 @@ class GuestArgs:
 
 
 class VmService(pulumi.ComponentResource):
-    """A guest of its own kernel."""
+    """A guest with a separate kernel."""
 
     outputs: dict[str, Any]
 
@@ -57,10 +61,10 @@ class VmService(pulumi.ComponentResource):
         own = own or GuestArgs.from_config(pulumi.Config())
         kernel = guest.kernel(own.kernel)
         proven = accelerator.proven(kernel.image)
-        connection.open()  # else each resource says for itself that there is no libvirtd
+        connection.open()  # otherwise each resource reports that libvirtd does not answer
         gateway, address = _addresses(own.network)
         _refuse_little_memory(args)
-        settings(args.artifact.environment)  # a foreign service's own, for the same reason as the stack's
+        settings(args.artifact.environment)  # a foreign service's, checked as the stack's are
         super().__init__("vmlab:index:VmService", name, None, opts)
         network = self._network(name, gateway)
         disks = self._disks(name, args, own, address)
@@ -87,7 +91,7 @@ class VmService(pulumi.ComponentResource):
         self.register_outputs(self.outputs)
 
     def _network(self, name: str, gateway: ipaddress.IPv4Interface) -> Network:
-        """An isolated bridge of this stack's own: no way out, no DHCP, no DNS."""
+        """An isolated bridge for this stack: no way out, no DHCP, no DNS."""
         network = object_name(name, "network")
         inputs = {"name": network, "stack": _label(), "address": str(gateway), "bridge": _bridge(network)}
         return Network(f"{name}-network", inputs, pulumi.ResourceOptions(parent=self))
@@ -95,7 +99,7 @@ class VmService(pulumi.ComponentResource):
     def _disks(
         self, name: str, args: ServiceArgs, own: GuestArgs, address: ipaddress.IPv4Interface
     ) -> tuple[Volume, Volume, Volume]:
-        """A layer above the artifact's disk, the data of `/visits`, and the configuration, in a pool of this stack's own."""
+        """A layer above the artifact's disk, the data of `/visits`, and the configuration, in a pool for this stack."""
         pool = object_name(name, "pool")
         inside = pulumi.ResourceOptions(
             parent=self,
@@ -125,18 +129,18 @@ def _label() -> str:
 
 
 def _named(name: str) -> dict[str, str]:
-    """The domain's own name, whose it is, and where its console goes."""
+    """The domain's name, its owner, and the file of its console."""
     domain = object_name(name, "domain")
     return {"name": domain, "stack": _label(), "console": str(places.run() / "console" / domain)}
 
 
 def _machine(args: ServiceArgs, own: GuestArgs, kernel: guest.Kernel, name: str) -> dict[str, Any]:
-    """The hardware, and what it starts."""
+    """The hardware, and what it boots."""
     return {
         "memory_bytes": args.memory_bytes,
         "vcpus": math.ceil(args.cpus),
         "cpus": args.cpus,
-        "balloon": True,  # so that the guest's own view of its memory can be asked for
+        "balloon": True,  # so that the guest reports its memory
         "accelerator": name,
         "machine": guest.MACHINE,
         "kernel": str(kernel.image),
@@ -147,7 +151,7 @@ def _machine(args: ServiceArgs, own: GuestArgs, kernel: guest.Kernel, name: str)
 
 
 def _attached(disks: tuple[Volume, Volume, Volume], base: str) -> list[dict[str, Any]]:
-    """The disks in the order in which the guest knows them: vda, vdb, vdc."""
+    """The disks in the guest's order: vda, vdb, vdc."""
     root, data, config = disks
     layer = {"path": root.path, "format": "qcow2", "backing": base}
     return [layer, {"path": data.path}, {"path": config.path, "read_only": True}]
@@ -165,11 +169,11 @@ def _conditions(own: GuestArgs, kernel: guest.Kernel, proven: accelerator.Accele
 
 
 def _addresses(network: str) -> tuple[ipaddress.IPv4Interface, ipaddress.IPv4Interface]:
-    """The bridge's address and the guest's: the first two of the network. It has room for copies."""
+    """The bridge's address and the guest's: the first two of the network. It must have room for copies."""
     try:
         whole = ipaddress.IPv4Network(network)
     except ValueError as error:
-        raise ValueError(f"network must be like 198.18.1.0/26: {error}") from None
+        raise ValueError(f"network must be like {addresses.GUESTS_NETWORK}: {error}") from None
     if whole.prefixlen > 26:
         raise ValueError(f"network must have room for 62 addresses: a /26 or larger, not {network}")
     return tuple(ipaddress.IPv4Interface(f"{whole[n]}/{whole.prefixlen}") for n in (1, 2))  # type: ignore[return-value]
@@ -184,7 +188,7 @@ def _refuse_little_memory(args: ServiceArgs) -> None:
 
 
 def _bridge(network_name: str) -> str:
-    """At most 15 characters, and the same each time."""
+    """At most 15 characters, and always the same for a network."""
     return f"vl-{network_name.rpartition('-')[2]}"
 
 

@@ -29,6 +29,9 @@ def _verb(
     stack = default(os.environ.get("PULUMI_STACK", ""))
     verb.add_argument("--stack", "-s", default=stack, help="the stack's name")
     verb.add_argument("--cwd", "-C", default=default("."), help="the program's folder (with Pulumi.yaml)")
+    verb.add_argument(
+        "--config-file", default=default(""), help="the stack's configuration, if in another file"
+    )
     verb.add_argument("--json", action="store_true", default=default(False), help="machine-readable output")
     return verb
 

@@ -1,6 +1,7 @@
 """The verbs of `vmlab host` and `vmlab doctor`: results on standard output, progress on standard error.
 
-Errors are raised (VmlabError and its exit_code); the command line turns them into a line. Left out: parsing arguments.
+Errors are raised (VmlabError and its exit_code); the command line prints them. Before the user agrees nothing is installed
+and nothing is downloaded: a part's `needs` only checks. Out of scope: parsing arguments.
 """
 
 from __future__ import annotations
@@ -8,18 +9,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from host import doctor as examination
 from host import packages, parts
-from host.parts.status import Status
+from host.reporting import Say, Status, timed
 from machine import locks
 from machine.errors import InvalidInput, Unavailable, VmlabError
 
-Say = Callable[[str], None]
 VERBS = ("up", "down", "status", "doctor")
 
 
@@ -34,7 +32,7 @@ def run(verb: str, names: list[str], *, as_json: bool, yes: bool, force: bool = 
         return status(chosen, as_json=as_json)
     if verb == "doctor":
         return doctor(as_json=as_json)
-    raise InvalidInput(f"host {verb}: no such verb; there are: {', '.join(VERBS)}")
+    raise InvalidInput(f"host {verb}: unknown verb; known verbs: {', '.join(VERBS)}")
 
 
 def up(chosen: Sequence[parts.Part], *, yes: bool, say: Say, as_json: bool) -> int:
@@ -45,19 +43,19 @@ def up(chosen: Sequence[parts.Part], *, yes: bool, say: Say, as_json: bool) -> i
             part.needs()
         _install(waiting, yes=yes, say=say)
         for part in waiting:
-            with _timed(f"{part.NAME}: up", say):
+            with timed(f"{part.NAME}: up", say):
                 part.up(say)
         _print_status(chosen, as_json)
     return 0
 
 
 def down(chosen: Sequence[parts.Part], *, force: bool, say: Say, as_json: bool) -> int:
-    """Stop what `up` started, in reverse order. One part that fails does not keep the others up."""
+    """Stop what `up` started, in reverse order. A part that fails does not keep the others running."""
     failures = []
     with locks.held("host", 120):
         for part in reversed(chosen):
             try:
-                with _timed(f"{part.NAME}: done", say):
+                with timed(f"{part.NAME}: done", say):
                     part.down(say, force=force)
             except VmlabError as error:
                 failures.append(str(error))
@@ -68,13 +66,13 @@ def down(chosen: Sequence[parts.Part], *, force: bool, say: Say, as_json: bool) 
 
 
 def status(chosen: Sequence[parts.Part], *, as_json: bool) -> int:
-    """Print what is; 0 whether it runs or not, for nothing failed."""
+    """Print the parts' state; always 0."""
     _print_status(chosen, as_json)
     return 0
 
 
 def doctor(*, as_json: bool) -> int:
-    """Print all checks; 1 if something that is needed is missing."""
+    """Print all checks; 1 if a required one fails."""
     found = examination.checks()
     if as_json:
         _print(json.dumps([asdict(check) for check in found], indent=2))
@@ -93,35 +91,34 @@ def progress(line: str) -> None:
 def _runs(part: parts.Part, say: Say) -> bool:
     found = part.status()
     if found.state == "running":
-        say(f"{part.NAME}: already running{'' if found.ours else ', not ours'} ({found.detail})")
+        say(f"{part.NAME}: already running{'' if found.ours else ', not started by vmlab'} ({found.detail})")
     return found.state == "running"
 
 
 def _install(waiting: Sequence[parts.Part], *, yes: bool, say: Say) -> None:
+    """Ask once for all that will be installed or downloaded, then install the packages; `Part.up` downloads the rest."""
     names = packages.missing([package for part in waiting for package in part.PACKAGES])
-    if not names:
+    downloads = [f"{part.NAME}: {what}" for part in waiting for what in part.downloads()]
+    if not (names or downloads):
         return
-    if not yes and _interactive() and not _agreed(names):
-        raise Unavailable("nothing was installed, as you said", "vmlab host up --yes")
-    with _timed(f"packages: installed {' '.join(names)}", say):
-        packages.install(names, say)
+    if not yes and _interactive() and not _agreed(names, downloads):
+        raise Unavailable("declined: nothing was installed or downloaded", "vmlab host up --yes")
+    if names:
+        with timed(f"packages: installed {' '.join(names)}", say):
+            packages.install(names, say)
 
 
 def _interactive() -> bool:
-    """Somebody sits there: both ends are a terminal, and no CI says otherwise."""
+    """Whether a user can answer: both ends are a terminal, and CI is not set."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("CI", "") in ("", "false", "0")
 
 
-def _agreed(names: Sequence[str]) -> bool:
-    progress(f"to install: {' '.join(names)}")
-    return input("go on? [Y/n] ").strip().lower() in ("", "y", "yes")
-
-
-@contextmanager
-def _timed(what: str, say: Say) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    say(f"{what} ({time.monotonic() - started:.1f} s)")
+def _agreed(names: Sequence[str], downloads: Sequence[str]) -> bool:
+    if names:
+        progress(f"Debian packages to install: {' '.join(names)}")
+    for line in downloads:
+        progress(f"to download for {line}")
+    return input("Continue? [Y/n] ").strip().lower() in ("", "y", "yes")
 
 
 def _print_status(chosen: Sequence[parts.Part], as_json: bool) -> None:

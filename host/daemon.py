@@ -1,22 +1,22 @@
 """A daemon as a child of ours: started in its own session, found again by pid and start time, stopped with a deadline.
 
-For machines without systemd. The pid file is JSON: pid, start, command. Left out: readiness, which each part knows.
+For machines without systemd. The pid file is JSON: pid, start, command. Out of scope: readiness, which each part knows.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine import commands, places, processes
+from host.reporting import Say
+from machine import commands, files, places, processes
 from machine.errors import VmlabError
+from machine.processes import Process
+from machine.waiting import Deadline
 
-Say = Callable[[str], None]
 PAUSE = 0.02
 
 
@@ -36,13 +36,12 @@ class Daemon:
 
     def pid(self) -> int | None:
         """The pid of the live daemon, or None: not started, ended, or another process has that pid now."""
+        noted = files.read_json(self.pid_file)
         try:
-            noted = json.loads(self.pid_file.read_text())
-            pid, start = int(noted["pid"]), int(noted["start"])
-        except (OSError, ValueError, KeyError, TypeError):
+            process = Process(int(noted["pid"]), int(noted["start"]))
+        except (ValueError, KeyError, TypeError):
             return None
-        commands.ended(pid)
-        return pid if processes.start_ticks(pid) == start else None
+        return process.pid if _lives(process) else None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
         """Start it, or return the pid of the one that runs."""
@@ -51,28 +50,21 @@ class Daemon:
             return running
         places.make(places.run())
         pid = commands.spawn(command, log=self.log, environment=environment)
-        start = processes.start_ticks(pid)
-        if start is None:
-            raise VmlabError(f"{self.name}: ended at once\n{self.last_lines()}")
-        self.pid_file.write_text(json.dumps({"pid": pid, "start": start, "command": list(command)}) + "\n")
+        process = processes.find(pid)
+        if process is None:
+            raise VmlabError(f"{self.name}: exited at once\n{self.last_lines()}")
+        files.write_json(self.pid_file, {"pid": pid, "start": process.start_ticks, "command": list(command)})
         return pid
 
     def wait(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until it answers; VmlabError with its last lines if it ends or the deadline passes."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if self.pid() is None:
-                raise VmlabError(
-                    f"{self.name}: ended before it was ready; {self.log} says:\n{self.last_lines()}"
-                )
-            if time.monotonic() > deadline:
-                raise VmlabError(
-                    f"{self.name}: not ready after {seconds:.0f} s; {self.log} says:\n{self.last_lines()}"
-                )
-            time.sleep(PAUSE)
+        if Deadline(seconds).until(lambda: ready() or self.pid() is None, PAUSE) and self.pid() is not None:
+            return
+        state = "exited before it was ready" if self.pid() is None else f"not ready after {seconds:.0f} s"
+        raise VmlabError(f"{self.name}: {state}; the end of {self.log}:\n{self.last_lines()}")
 
     def stop(self, seconds: float = 15) -> bool:
-        """Ask it to end, wait, then kill it. False if it did not run. The pid file is gone afterwards."""
+        """SIGTERM, a deadline, SIGKILL. False if it did not run. The pid file is removed."""
         pid = self.pid()
         if pid is not None and not end(pid, seconds):
             raise VmlabError(f"{self.name}: process {pid} survived SIGKILL for 5 s; see /proc/{pid}/stack")
@@ -80,7 +72,7 @@ class Daemon:
         return pid is not None
 
     def clear_stale(self, say: Say) -> None:
-        """Remove a pid file whose process is gone, and say so."""
+        """Remove a pid file whose process is gone, and report that."""
         if self.pid_file.exists() and self.pid() is None:
             self.pid_file.unlink()
             say(f"{self.name}: removed the stale {self.pid_file} (its process is gone)")
@@ -95,22 +87,20 @@ class Daemon:
 
 def end(pid: int, seconds: float) -> bool:
     """SIGTERM to exactly this process, a deadline, SIGKILL; whether it is gone."""
-    start = processes.start_ticks(pid)
+    process = processes.find(pid)
     for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
-        deadline = time.monotonic() + patience
-        if start is None or not _send(pid, number):
+        if process is None or not _lives(process):
             return True
-        while time.monotonic() < deadline:
-            commands.ended(pid)
-            if processes.start_ticks(pid) != start:
-                return True
-            time.sleep(PAUSE)
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return True
+        if Deadline(patience).until(lambda: not _lives(process), PAUSE):
+            return True
     return False
 
 
-def _send(pid: int, number: signal.Signals) -> bool:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
+def _lives(process: Process) -> bool:
+    """Whether it runs; one that was our child is reaped."""
+    commands.ended(process.pid)
+    return process.lives()

@@ -17,7 +17,7 @@ from typing import Literal
 from host import parts
 from host.kubernetes import build, toolchain
 from host.libvirt import binding, daemons
-from machine import cgroups, commands, places
+from machine import cgroups, commands, places, ports
 from machine.errors import Unavailable, VmlabError
 from substrates.vm import accelerator
 
@@ -83,10 +83,10 @@ def _virtual_machines() -> list[Check]:
     fix = "vmlab host up libvirt"
     found = [_command("qemu", "qemu-system-x86_64", fix), _command("dnsmasq", "dnsmasq", fix)]
     socket = daemons.log_socket()
-    if daemons.listens(socket):
+    if ports.accepts(socket):
         found.insert(0, Check("virtlogd", "ok", f"listens at {socket}"))
     else:
-        found.insert(0, Check("virtlogd", "missing", f"nobody listens at {socket}", fix))
+        found.insert(0, Check("virtlogd", "missing", f"no process listens at {socket}", fix))
     name = f"libvirt-python {binding.wanted()}"
     if binding.version() == binding.wanted():
         return [*found, Check("binding", "ok", name)]

@@ -1,6 +1,6 @@
 """Remembers what `up` started, so that `down` stops just that: one JSON file, one entry a part.
 
-It lies in the run folder and is gone after a reboot, as everything it speaks of is. Left out: locking (machine/locks.py).
+It lies in the run folder and is gone after a reboot, as is everything it describes. Out of scope: locking (`machine/locks.py`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from machine import places
+from machine import files, places
 from machine.errors import VmlabError
 
 Entry = dict[str, Any]
@@ -22,9 +22,9 @@ def load() -> dict[str, Entry]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise VmlabError(f"{path}: not JSON ({error}); look at it, then remove it") from error
+        raise VmlabError(f"{path}: not JSON ({error}); inspect it, then remove it") from error
     if not isinstance(found, dict):
-        raise VmlabError(f"{path}: not a JSON object; look at it, then remove it")
+        raise VmlabError(f"{path}: not a JSON object; inspect it, then remove it")
     return found
 
 
@@ -44,11 +44,9 @@ def forget(part: str) -> None:
 
 
 def _write(entries: dict[str, Entry]) -> None:
-    """Replace the file in one step: a reader never sees half of it. An empty record is no file."""
-    path = places.make(places.run()) / "host.json"
+    """Replace the file; an empty record is no file."""
+    path = places.run() / "host.json"
     if not entries:
         path.unlink(missing_ok=True)
         return
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(entries, indent=2) + "\n")
-    draft.replace(path)
+    files.write_json(path, entries)

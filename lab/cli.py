@@ -1,6 +1,6 @@
-"""The command line's verbs. The engine's verbs are handed on as they are; the others are the lab's own.
+"""The command line: the lab's own verbs with argparse; the engine's verbs are passed on as they were typed.
 
-argparse, and imports only inside the verb that needs them: `vmlab up` must not pay for what it does not use.
+Imports only inside the verb that needs them: `vmlab up` must not pay for what it does not use.
 """
 
 from __future__ import annotations
@@ -9,32 +9,20 @@ import argparse
 import importlib
 import sys
 
-from lab import accelerator, cluster, engine
+from catalogue.substrates import InvalidPlugin
+from lab.commands import engine, options
 from machine.errors import Unavailable, VmlabError
 
-ENGINE_VERBS = {
-    "up": "bring a stack to what the program says",
-    "preview": "show what `up` would do",
-    "refresh": "let the state learn what is really there",
-    "destroy": "delete everything in a stack",
-    "outputs": "print a stack's outputs",
-    "config": "list, read or change a stack's configuration",
-    "stack": "list, make or remove stacks",
-    "export": "print a stack's state",
-    "import": "replace a stack's state by an exported one",
-    "cancel": "remove a stack's locks",
-}
-
-
-OWN_VERBS = {
-    "run": ("lab.run", "run"),
-    "measure": ("lab.run", "measure_only"),
-    "compare": ("lab.show", "compare"),
-    "report": ("lab.show", "report"),
-    "ladder": ("lab.ladder.verb", "run"),
-    "boundaries": ("lab.boundaries.verb", "run"),
-    "gc": ("lab.gc", "run"),
-}
+OWN_VERBS = (
+    "run",
+    "measure",
+    "compare",
+    "report",
+    "ladder",
+    "boundaries",
+    "gc",
+)  # `lab/commands/<verb>.py`, `run(options)`
+_Verbs = argparse._SubParsersAction  # which argparse does not name in public
 
 
 def main(arguments: list[str]) -> int:
@@ -42,11 +30,13 @@ def main(arguments: list[str]) -> int:
     try:
         return _run(arguments)
     except Unavailable as error:
-        # `host` and `test` fail (1) where a part cannot be had; 3 is "nothing could be measured".
+        # `host` and `test` fail (1) where a part is not available; 3 is "nothing could be measured".
         code = 1 if arguments[:1] in (["host"], ["test"]) and error.exit_code == 3 else error.exit_code
         return _explain(error.reason, error.fix, code)
     except VmlabError as error:
         return _explain(str(error), error.next_command, error.exit_code)
+    except InvalidPlugin as error:
+        return _explain(str(error), "", error.exit_code)
     except KeyboardInterrupt:
         return 130
 
@@ -59,35 +49,32 @@ def _explain(text: str, command: str, code: int) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments and arguments[0] in ENGINE_VERBS:
-        return engine.run(cluster.taken_from(accelerator.taken_from(arguments)))
+    if arguments and arguments[0] in engine.VERBS:
+        return engine.run(options.taken_from(arguments))
     if arguments and arguments[0] == "test":
-        from lab.suite import run
+        from lab.commands import suite
 
-        return run(arguments[1:])
-    options = parser().parse_args(arguments)
-    if options.verb in OWN_VERBS:
-        accelerator.choose(getattr(options, "accelerator", None))
-        for flag in cluster.FLAGS:
-            cluster.choose(flag, getattr(options, flag.lstrip("-"), None))
-        module, function = OWN_VERBS[options.verb]
-        code: int = getattr(importlib.import_module(module), function)(options)
+        return suite.run(arguments[1:])
+    found = parser().parse_args(arguments)
+    if found.verb in OWN_VERBS:
+        options.choose(found)
+        code: int = importlib.import_module(f"lab.commands.{found.verb}").run(found)
         return code
-    if options.verb == "doctor" and options.env:
-        sys.stdout.write(engine.exports())
+    if found.verb == "doctor" and found.env:
+        from lab.deploying.engines import exports
+
+        sys.stdout.write(exports())
         return 0
     from host import commands
 
-    if options.verb == "doctor":
-        return commands.run("doctor", [], as_json=options.json, yes=True)
-    return commands.run(
-        options.action, options.part, as_json=options.json, yes=options.yes, force=options.force
-    )
+    if found.verb == "doctor":
+        return commands.run("doctor", [], as_json=found.json, yes=True)
+    return commands.run(found.action, found.part, as_json=found.json, yes=found.yes, force=found.force)
 
 
 def parser() -> argparse.ArgumentParser:
     """The lab's own verbs; the engine's are listed for `--help`."""
-    lines = [f"  {name:<8}  {text}" for name, text in ENGINE_VERBS.items()]
+    lines = [f"  {name:<8}  {text}" for name, text in engine.VERBS.items()]
     top = argparse.ArgumentParser(
         prog="vmlab",
         description="An infrastructure lab: the same service on every substrate, measured and compared.",
@@ -97,8 +84,20 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="verb")
+    _host(verbs)
+    _measuring(verbs)
+    _results(verbs)
+    _isolation(verbs)
+    gc = verbs.add_parser("gc", help="remove everything that carries the lab's labels")
+    gc.add_argument("--dry-run", action="store_true", help="only list it")
+    gc.add_argument("--json", action="store_true", help="as JSON")
+    verbs.add_parser("test", help="set up what the tests need and run them (arguments go to pytest)")
+    return top
+
+
+def _host(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     doctor = verbs.add_parser(
-        "doctor", help="what each part needs, what is missing, the command that mends it"
+        "doctor", help="check prerequisites of each part and print how to fix what is missing"
     )
     doctor.add_argument("--json", action="store_true", help="machine-readable output")
     doctor.add_argument("--env", action="store_true", help="print the environment for the official CLI")
@@ -107,29 +106,24 @@ def parser() -> argparse.ArgumentParser:
     host.add_argument("part", nargs="*", help="only these parts")
     host.add_argument("--json", action="store_true", help="machine-readable output")
     host.add_argument("--yes", "-y", action="store_true", help="do not ask")
-    host.add_argument("--force", action="store_true", help="down: although something still uses it")
-    _measuring(verbs)
-    verbs.add_parser("test", help="set up everything and run the tests (arguments go to pytest)")
-    return top
+    host.add_argument("--force", action="store_true", help="down: even if something still uses it")
 
 
-def _measuring(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    run = verbs.add_parser("run", help="the whole story: set up, stand up, measure, compare, tear down")
-    measure = verbs.add_parser("measure", help="measure what is up")
+def _measuring(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    run = verbs.add_parser("run", help="everything: set up, deploy, measure, compare, destroy, report")
+    measure = verbs.add_parser("measure", help="measure the stacks that are up")
+    quick = "6 boots instead of 25; without named stacks, one for each kind of substrate"
     for verb in (run, measure):
         verb.add_argument("stack", nargs="*", help="only these stacks")
-        verb.add_argument(
-            "--quick",
-            action="store_true",
-            help="6 boots instead of 25, of a stack for each kind of substrate",
-        )
-        verb.add_argument("--seed", type=int, help="of the shuffled order; drawn and kept when not given")
-        verb.add_argument("--accelerator", choices=["auto", "kvm", "tcg"], help=accelerator.HELP)
-        for flag, text in cluster.HELP.items():
-            verb.add_argument(flag, metavar=flag.lstrip("-").upper(), help=text)
+        verb.add_argument("--quick", action="store_true", help=quick)
+        _seed(verb)
+        options.add(verb)
         verb.add_argument("--json", action="store_true", help="the comparison as JSON")
     run.add_argument("--yes", "-y", action="store_true", help="do not ask before installing")
     run.add_argument("--service", metavar="TOML", help="measure this service of yours instead of the lab's")
+
+
+def _results(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     compare = verbs.add_parser("compare", help="the table of a run, or of several")
     compare.add_argument("run", nargs="*", help="the newest run if none is named")
     compare.add_argument("--json", action="store_true", help="as JSON")
@@ -138,20 +132,22 @@ def _measuring(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     report = verbs.add_parser("report", help="one offline HTML file")
     report.add_argument("run", nargs="?", default="", help="the newest run if none is named")
     report.add_argument(
-        "--output", metavar="FILE", default="", help="where to; in the run's folder by default"
+        "--output", metavar="FILE", default="", help="the file to write; by default in the run's folder"
     )
-    _isolation(verbs)
-    gc = verbs.add_parser("gc", help="remove everything that carries the lab's labels")
-    gc.add_argument("--dry-run", action="store_true", help="only list it")
-    gc.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _isolation(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    ladder = verbs.add_parser("ladder", help="what each kernel feature between a process and a cluster costs")
+def _isolation(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    ladder = verbs.add_parser(
+        "ladder", help="the cost of each kernel feature between a process and a cluster"
+    )
     ladder.add_argument("--quick", action="store_true", help="6 boots of each step instead of 25")
-    ladder.add_argument("--seed", type=int, help="of the shuffled order; drawn and kept when not given")
+    _seed(ladder)
     ladder.add_argument("--json", action="store_true", help="the figures as JSON")
-    boundaries = verbs.add_parser("boundaries", help="what each substrate keeps apart, seen from inside")
-    boundaries.add_argument("stack", nargs="*", help="only these stacks; what is up if none is named")
+    boundaries = verbs.add_parser("boundaries", help="what each substrate isolates, seen from inside")
+    boundaries.add_argument("stack", nargs="*", help="only these stacks; those that are up if none is named")
     boundaries.add_argument("--json", action="store_true", help="as JSON")
     boundaries.add_argument("--markdown", action="store_true", help="as Markdown")
+
+
+def _seed(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--seed", type=int, help="of the shuffled order; drawn and recorded if not given")

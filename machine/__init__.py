@@ -4,8 +4,10 @@
     commands     the only door to subprocesses
     processes    who lives, since when, with how much memory and CPU time
     cgroups      what a control group limits and uses, and which hierarchies are mounted
-    ports        who listens on a TCP port
+    ports        which process listens on a TCP port, and whether one accepts on a Unix socket
     files        replacing a file whole
+    firewall     what a daemon adds to it, and removing that
+    sysctl       kernel parameters, noted and put back
     locks        one holder at a time, with a deadline
     waiting      a deadline, and waiting for a condition until then
     places       where vmlab keeps things

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine import commands
+from machine import commands, files
 from machine.processes import PROC
 
 FOLDER = Path("/sys/fs/cgroup")
@@ -65,6 +65,17 @@ def memory_bytes(pid: int, above: int = 0) -> int | None:
     """What the process's control group uses, caches included, or the one `above` it; None when nothing counts it."""
     groups = {name: [folder, *folder.parents][above] for name, folder in folders(pid).items()}
     return _number(groups.get("memory"), "memory.usage_in_bytes") or _number(groups.get(""), "memory.current")
+
+
+def prune(folder: Path) -> list[str]:
+    """Remove a control group and those below it, leaves first, as far as none has processes; the removed ones."""
+    groups = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
+    return [str(path) for path in (*groups, folder) if files.remove_empty(path)]
+
+
+def named(name: str) -> list[Path]:
+    """The control group of this name below the root of each mounted hierarchy, where it exists."""
+    return [path for mount in detect().mounts if (path := Path(mount) / name).is_dir()]
 
 
 def detect(root: Path = Path("/")) -> Cgroups:

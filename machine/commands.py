@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from machine.errors import VmlabError
 from machine.waiting import Deadline
@@ -146,14 +147,15 @@ def ended(pid: int) -> int | None:
     return None if child is None else child.poll()
 
 
-def attached(command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> int:
+def attached(
+    command: Sequence[str], *, environment: Mapping[str, str], directory: Path, output: TextIO | None = None
+) -> int:
     """Run a command that writes to our own standard error; its exit code. Ctrl-C reaches it too.
 
-    Not to standard output: its output is progress, and a verb's result must be all that is there. The environment is
-    exactly the one given."""
-    return subprocess.run(
-        command, env=dict(environment), cwd=directory, stdout=sys.stderr.fileno(), check=False
-    ).returncode
+    Not to standard output, unless `output` is that: what it prints is progress, and a verb's result must be all that is
+    there. The environment is exactly the one given."""
+    where = (output or sys.stderr).fileno()
+    return subprocess.run(command, env=dict(environment), cwd=directory, stdout=where, check=False).returncode
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,16 @@ class Watched:
     errors: list[str] = field(default_factory=list)
 
 
-def until_line(command: Sequence[str], text: str, *, seconds: float) -> Watched:
-    """Run a command until `text` is in its output, it ends, or the time is up; then end it and all that it started.
+def until_line(
+    command: Sequence[str],
+    text: str,
+    *,
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Watched:
+    """Run a command until `text` ("": nothing) is in its output, it ends, or the time is up; then end it and all that it
+    started.
 
     It is killed with us, too: `setpriv` binds it to the calling thread, which waits here. VmlabError when there is
     no such command."""
@@ -176,7 +186,8 @@ def until_line(command: Sequence[str], text: str, *, seconds: float) -> Watched:
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", *command],
-            env=_seen(None),
+            env=_seen(environment),
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -190,7 +201,7 @@ def until_line(command: Sequence[str], text: str, *, seconds: float) -> Watched:
         errors.seek(0)
         lines = errors.read().decode(errors="replace").splitlines()
     printed = output.decode(errors="replace")
-    return Watched(text in printed, code, printed.splitlines(), lines)
+    return Watched(bool(text) and text in printed, code, printed.splitlines(), lines)
 
 
 def last_lines(text: str, count: int = LINES_OF_FAILURE) -> str:
@@ -205,7 +216,7 @@ def _read_until(child: subprocess.Popen[bytes], text: bytes, deadline: Deadline)
     assert child.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
-        while text not in printed and not deadline.passed and selector.select(deadline.left()):
+        while not (text and text in printed) and not deadline.passed and selector.select(deadline.left()):
             piece = os.read(child.stdout.fileno(), 65536)
             if not piece:
                 return printed, True

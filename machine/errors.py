@@ -3,6 +3,7 @@
     VmlabError         1  something failed
       InvalidInput     2  bad input, found before anything was created or changed
       Unavailable      3  something cannot run on this machine: `reason`, and `fix`, the command that changes that
+        UnfitMachine   2  the same, found before anything was created and fixed by the user: disk space, a taken port
       NeverAnswered    1  a copy was started and did not answer: the last milestone and the end of its log
 
 A message says what happened, to which thing, with the last lines of its log; `next_command` is what to type next.
@@ -37,6 +38,12 @@ class Unavailable(VmlabError):
         super().__init__(f"{reason}; {fix}" if fix else reason)
         self.reason = reason
         self.fix = fix
+
+
+class UnfitMachine(Unavailable):
+    """This machine as it is cannot hold it; found before anything was created, and fixed by the user."""
+
+    exit_code = 2
 
 
 class NeverAnswered(VmlabError):

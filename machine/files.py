@@ -1,4 +1,4 @@
-"""Replacing a file whole: a reader sees the old content or the new one, never a part of either.
+"""Replacing a file whole: a reader sees the old content or the new one, never a part of either. Removing an empty folder.
 
 Out of scope: the engine's state, which is also synced with its directory and keeps its predecessor
 (`engine/state/durable_files.py`).
@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 
-def write(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = False) -> None:
-    """Replace `path` by `content` with these permission bits; `durable` has the data on disk before the name changes."""
+def write(
+    path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = False, owner: int | None = None
+) -> None:
+    """Replace `path` by `content` with these permission bits; `durable` has the data on disk before the name changes. `owner`
+    is a uid, and the gid; only root may name one."""
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -22,6 +25,8 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool 
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)  # whatever the umask says
+            if owner is not None:
+                os.fchown(file.fileno(), owner, owner)
             file.write(data)
             if durable:
                 file.flush()
@@ -35,6 +40,15 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool 
 def write_json(path: Path, value: Any, *, mode: int = 0o644) -> None:
     """The same with a value as indented JSON."""
     write(path, json.dumps(value, indent=2) + "\n", mode=mode)
+
+
+def remove_empty(folder: Path) -> bool:
+    """Remove an empty folder, or a control group without processes; False where it is in use or does not exist."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def read_json(path: Path) -> Any:

@@ -56,6 +56,16 @@ def tried(name: str, seconds: float, *, waiting: Callable[[], None] | None = Non
         os.close(descriptor)
 
 
+@contextmanager
+def tried_folder(folder: Path, seconds: float) -> Iterator[bool]:
+    """The same on a folder that always exists: no file is left, and every VMLAB_HOME of this machine has the same lock."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Deadline(seconds).until(lambda: _take(descriptor), 0.001)
+    finally:
+        os.close(descriptor)
+
+
 def _take(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The provider of data folders, thin over `substrates.folder`."""
+"""The provider of data folders, thin over `substrates.inputs.folder`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FolderProvider(ResourceProvider):
         return DiffResult(changes=renamed, replaces=["name"] if renamed else [])
 
     def read(self, id_: str, _props: dict[str, Any]) -> ReadResult:
-        """Whether it is there."""
+        """Whether it exists."""
         found = folder.find(id_) if id_ else None
         return (
             ReadResult(id_, {"name": id_, "path": str(found)}, {"name": id_}) if found else ReadResult("", {})

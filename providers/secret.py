@@ -1,4 +1,4 @@
-"""The provider of secret files, thin over `substrates.secret`. The value is kept encrypted in the state."""
+"""The provider of secret files, thin over `substrates.inputs.secret`. The value is kept encrypted in the state."""
 
 from __future__ import annotations
 

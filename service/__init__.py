@@ -1,1 +1,1 @@
-"""The one service that every substrate runs, and the recipe of its root file system."""
+"""The service that every substrate runs, and the definition of its root file system."""

@@ -1,8 +1,8 @@
 """The service that every substrate runs: a small HTTP server in one file of standard-library Python.
 
-It must not be what a boot measures: `import socket` alone costs 6 ms, `json` 7, `http.server` 40 (python3 -I -S, 2 cores),
-hence the built-in modules below. One epoll loop answers everything; `/work` burns its CPU on a thread meanwhile.
-Environment: PORT, BIND, DATA_DIR, SECRET_FILE, NONCE, INSTANCE, DRAIN_SECONDS, any SETTING_*. Left out: TLS, chunks, HTTP/2.
+Its own start must add little to a boot: `import socket` alone costs 6 ms, `json` 7, `http.server` 40 (python3 -I -S, 2 cores),
+hence the built-in modules below. One epoll loop answers all requests; `/work` uses its CPU time on a thread.
+Environment: PORT, BIND, DATA_DIR, SECRET_FILE, NONCE, INSTANCE, DRAIN_SECONDS, SETTING_*. Out of scope: TLS, chunks, HTTP/2.
 """
 
 import _signal
@@ -18,7 +18,7 @@ REASONS = {200: "OK", 503: "Service Unavailable"}  # the others are "Refused"
 
 
 def say(event: str, **members: object) -> None:
-    """One line on standard output; CLOCK_MONOTONIC in nanoseconds is the host's clock unless a VM is between."""
+    """Print one line. CLOCK_MONOTONIC, in nanoseconds, is the host's clock except in a VM."""
     at = members.pop("at", time.monotonic_ns())
     words = "".join(f" {name}={value}" for name, value in members.items())
     os.write(1, f"vmlab-service {event} monotonic_ns={at}{words}\n".encode())
@@ -37,9 +37,9 @@ def quoted(text: str) -> str:
 
 
 class Visits:
-    """A counter that is the size of a file: appending one byte is atomic, also from several replicas on one volume.
+    """A counter stored as the size of a file: appending one byte is atomic, also from several replicas on one volume.
 
-    A visit is acknowledged after `sync`, which one round of the loop shares; then it survives kill -9 of the machine too.
+    A visit is acknowledged after `sync`, once for each round of the loop, and then survives a power failure.
     """
 
     def __init__(self, directory: str) -> None:
@@ -48,7 +48,7 @@ class Visits:
         self.dirty = False
 
     def add(self) -> int:
-        """Count one visit; it is safe after `sync`."""
+        """Count one visit; it is durable after `sync`."""
         os.write(self.file, b"\n")
         self.dirty = True
         return os.fstat(self.file).st_size
@@ -65,7 +65,7 @@ class Visits:
 
 
 class Service:
-    """The answers: one method a path, each returns status, content type and body."""
+    """The answers: one method for each path, which returns status, content type and body."""
 
     def __init__(self, environment: dict) -> None:
         self.environment = environment
@@ -87,19 +87,19 @@ class Service:
         self.routes = {"/": self.root, **{f"/{name}": getattr(self, name) for name in named}}
 
     def root(self, method: str, query: str) -> tuple:
-        """Who answers."""
+        """The identity of this instance."""
         return 200, "application/json", self.identity
 
     def healthz(self, method: str, query: str) -> tuple:
-        """The process works."""
+        """Liveness."""
         return 200, "text/plain", b"ok\n"
 
     def readyz(self, method: str, query: str) -> tuple:
-        """It wants traffic; not any more after SIGTERM."""
+        """Readiness: 503 after SIGTERM."""
         return (503, "text/plain", b"draining\n") if self.draining else (200, "text/plain", b"ready\n")
 
     def memory(self, method: str, query: str) -> tuple:
-        """Hold `mb` MiB from now on, touched so that they are really there."""
+        """Hold `mb` MiB from now on, written to, so that they are resident."""
         megabytes = whole(query, "mb", 0, 65536)
         self.held = bytearray()
         self.held = bytearray(b"\1") * (megabytes << 20)
@@ -111,7 +111,7 @@ class Service:
         return 200, "application/json", as_json({"visits": count})
 
     def config(self, method: str, query: str) -> tuple:
-        """The settings, and of the secret only a fingerprint."""
+        """The settings, and a fingerprint of the secret."""
         members = {k: v for k, v in sorted(self.environment.items()) if k.startswith("SETTING_")}
         return 200, "application/json", as_json({**members, "secret_sha256_prefix": self.fingerprint()})
 
@@ -136,7 +136,7 @@ class Service:
         return 200, "text/plain; version=0.0.4", text.encode()
 
     def crash(self, method: str, query: str) -> tuple:
-        """Die without a word, as a defect would."""
+        """Exit at once, without a message, as a defect would."""
         os._exit(70)
 
     def answer(self, method: str, path: str, query: str) -> tuple:
@@ -153,27 +153,27 @@ class Service:
 
 
 class Connection:
-    """One client: what came in and is not handled, what is to go out."""
+    """One client: bytes received and not yet handled, bytes to send."""
 
     def __init__(self, link: _socket.socket) -> None:
         self.link = link
         self.received = b""
         self.to_send = b""
-        self.waiting = False  # for a /work that is under way
+        self.waiting = False  # for the result of /work
         self.closing = False
-        self.blocked = False  # the client takes no more for now
+        self.blocked = False  # the socket's send buffer is full
 
 
 class Server:
-    """The loop: accepts, reads, answers in order, and stops as SIGTERM says."""
+    """The loop: accepts, reads, answers in order, and stops after SIGTERM."""
 
     def __init__(self, service: Service, link: _socket.socket, drain_seconds: float) -> None:
         self.service = service
         self.link = link
         self.drain_seconds = drain_seconds
         self.connections: dict = {}
-        self.fresh: list = []  # connections with an answer of this round
-        self.deadline = 0.0  # of the drain, once SIGTERM came
+        self.fresh: list = []  # connections with an answer from this round
+        self.deadline = 0.0  # of the drain, after SIGTERM
         self.poll = select.epoll()
         self.poll.register(link.fileno(), select.EPOLLIN)
         self.wake_in, self.wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -191,16 +191,16 @@ class Server:
             self.flush()
 
     def stop(self, number: int, frame: object) -> None:
-        """SIGTERM: not ready at once; after DRAIN_SECONDS refuse, then finish what runs."""
+        """SIGTERM: not ready from now on; after DRAIN_SECONDS refuse new clients and finish running requests."""
         self.service.draining = True
         self.deadline = self.deadline or time.monotonic() + self.drain_seconds
 
     def timeout(self) -> float:
-        """Seconds until the loop must look again; -1 is for ever."""
+        """How long the poll may block, in seconds; -1 is without a limit."""
         return max(0.0, self.deadline - time.monotonic()) or 0.05 if self.deadline else -1
 
     def finished(self) -> bool:
-        """Past the drain: refuse new clients, and end when nobody waits for an answer."""
+        """After the drain: refuse new clients; true when no client waits for an answer."""
         if time.monotonic() < self.deadline:
             return False
         if self.link.fileno() >= 0:
@@ -218,7 +218,7 @@ class Server:
             self.receive(connection)
 
     def accept(self) -> None:
-        """Take every client that is there."""
+        """Accept all pending connections."""
         while True:
             try:
                 descriptor, _ = self.link._accept()  # type: ignore[attr-defined]  # `socket` adds the public name
@@ -231,7 +231,7 @@ class Server:
             self.poll.register(descriptor, select.EPOLLIN)
 
     def receive(self, connection: Connection) -> None:
-        """Read and answer what is complete."""
+        """Read, and answer complete requests."""
         self.fresh += [connection] if connection.to_send else []
         try:
             data = connection.link.recv(65536)
@@ -246,7 +246,7 @@ class Server:
         self.answer(connection)
 
     def answer(self, connection: Connection) -> None:
-        """Answer complete requests in order; a /work holds those behind it up."""
+        """Answer complete requests in order; those after a /work wait for it."""
         while not connection.waiting and not connection.closing:
             head, mark, rest = connection.received.partition(b"\r\n\r\n")
             if not mark:
@@ -274,7 +274,7 @@ class Server:
             self.reply(connection, self.service.answer(method, path, query), method == "HEAD", last)
 
     def start_work(self, connection: Connection, query: str, last: bool) -> None:
-        """Burn CPU on a thread."""
+        """Use CPU time on a thread."""
         self.service.requests += 1
         try:
             milliseconds = whole(query, "ms", 10, 60000)
@@ -291,7 +291,7 @@ class Server:
         _thread.start_new_thread(work, ())
 
     def finish_work(self) -> None:
-        """Answer what the threads have finished."""
+        """Answer the requests whose threads have finished."""
         while self.done:
             connection, answer, last = self.done.pop(0)
             connection.waiting = False
@@ -299,7 +299,7 @@ class Server:
             self.answer(connection)
 
     def reply(self, connection: Connection, answer: tuple, bare: bool, last: bool) -> None:
-        """Queue an answer; it goes out at the end of the round, when visits are on disk."""
+        """Queue an answer; it is sent at the end of the round, when visits are on disk."""
         status, kind, body = answer
         end = "close" if last or self.service.draining else "keep-alive"
         head = f"HTTP/1.1 {status} {REASONS.get(status, 'Refused')}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
@@ -308,7 +308,7 @@ class Server:
         self.fresh.append(connection)
 
     def flush(self) -> None:
-        """Send what this round produced."""
+        """Send the answers of this round."""
         if not self.fresh:
             return
         self.service.visitors.sync()
@@ -317,7 +317,7 @@ class Server:
             self.send(connection)
 
     def send(self, connection: Connection) -> None:
-        """Send as much as the client takes; the rest when it takes more."""
+        """Send as much as the socket accepts; the rest when it is writable again."""
         try:
             connection.to_send = connection.to_send[connection.link.send(connection.to_send) :]
         except BlockingIOError:
@@ -333,7 +333,7 @@ class Server:
             self.poll.modify(connection.link.fileno(), wanted)
 
     def close(self, connection: Connection) -> None:
-        """Forget a client."""
+        """Close a client's connection."""
         number = connection.link.fileno()
         if self.connections.pop(number, None) is not None:
             self.poll.unregister(number)
@@ -351,7 +351,7 @@ def parse(head: bytes) -> tuple:
 
 
 def whole(query: str, name: str, default: int, most: int) -> int:
-    """A whole number of the query; ValueError says what is wrong with it."""
+    """A whole number from the query; ValueError if it is not one or above `most`."""
     for part in query.split("&"):
         key, _, value = part.partition("=")
         if key == name:
@@ -362,7 +362,7 @@ def whole(query: str, name: str, default: int, most: int) -> int:
 
 
 def burn(milliseconds: int) -> int:
-    """Use that much CPU time of this thread (not wall time, so that a quota shows)."""
+    """Use that much CPU time of this thread (not wall time, so that a quota has an effect)."""
     end = time.clock_gettime_ns(time.CLOCK_THREAD_CPUTIME_ID) + milliseconds * 1_000_000
     rounds = 0
     while time.clock_gettime_ns(time.CLOCK_THREAD_CPUTIME_ID) < end:
@@ -372,7 +372,7 @@ def burn(milliseconds: int) -> int:
 
 
 def content(path: str) -> bytes:
-    """What a small file holds; nothing if it cannot be read."""
+    """The content of a small file; empty if it cannot be read."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib takes 10 ms to import
             return file.read(65536)

@@ -1,8 +1,7 @@
-/* The floor of the comparison: one static binary that answers every request with who it is, and nothing else.
+/* The minimum service: one static binary that answers every request with its identity.
  *
- * It has no /visits, no threads and no settings: what is measured with it is the substrate alone. Environment: PORT, BIND,
- * NONCE, INSTANCE. The stamps and the keys of its answer are app.py's. Left out: request bodies, and reading what a
- * request asks for.
+ * It has no /visits, threads or settings, so that the substrate alone is measured. Environment: PORT, BIND, NONCE,
+ * INSTANCE. The stamps and the keys of its answer are those of app.py. Out of scope: request bodies, and paths.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,7 +20,7 @@
 enum { CLIENTS = 1024, TEXT = 4096 };
 
 struct client {
-    int matched; /* how much of END the last bytes were; a request may come in pieces */
+    int matched; /* how many bytes of END were received last; a request may arrive in pieces */
 };
 
 static const char END[] = "\r\n\r\n";
@@ -41,7 +40,7 @@ static const char *setting(const char *name, const char *otherwise) {
     return value && *value ? value : otherwise;
 }
 
-static void end(int number) { /* the first process of a container would ignore SIGTERM */
+static void end(int number) { /* without a handler, PID 1 ignores SIGTERM */
     (void)number;
     _exit(0);
 }
@@ -87,7 +86,7 @@ static int listening(void) {
     return listener;
 }
 
-/* Answers each request that is complete now; 0 when the client has gone or wants to. */
+/* Answer each complete request; 0 when the connection is closed or to be closed. */
 static int serve(int link, struct client *client) {
     char data[16384];
     long got = read(link, data, sizeof data - 1);

@@ -1,12 +1,13 @@
 """A container without Docker: the artifact's tree under an OCI runtime alone (runc, crun), on the host's network.
 
-It shows what of a container's start is the kernel's and the runtime's, and what Docker adds. It is held to the same limits and
-by the same filter as the rung of the ladder; the configuration is written anew for each copy. No stack has it: the ladder
-boots copies, and takes them away.
+It shows which part of a container's start is the kernel's and the runtime's, and what Docker adds. It has the same limits
+and the same system call filter as the rungs; the configuration is written for each copy. No stack has it: the ladder
+boots copies and removes them.
 
-A runtime that is killed halfway has noted nothing yet, so a copy is known by more than its state: by its folder, which is in
-the environment of the runtime and of the container, and by its cgroup, in which also the runtime's own first process is. The
-runtime dies with the lab; else it would finish what nobody looks for any more. Left out: networks, images, hooks.
+A runtime that is killed halfway has no record yet, so a copy is known by more than its state: by its folder, which is in
+the environment of the runtime and of the container, and by its cgroup, in which the runtime's own first process is too. The
+runtime is killed with the lab, else it would complete a copy that is not looked for any more. Out of scope: networks, images,
+hooks.
 """
 
 from __future__ import annotations
@@ -16,22 +17,34 @@ import os
 import shutil
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clients.http_probe import first_answer
-from machine import places, ports, processes
+from machine import addresses, places, ports, processes
 from machine.cgroups import FOLDER as CGROUPS
+from machine.cgroups import held
 from machine.commands import launch, run
-from machine.errors import NeverAnswered, Unavailable, VmlabError
-from substrates.contract import BOOT_PREFIX, MILESTONES, Boot, Request, Slot, service_stamps
+from machine.errors import Unavailable, VmlabError
+from machine.waiting import Deadline
+from substrates.contract import (
+    BOOT_PREFIX,
+    Boot,
+    Limits,
+    Request,
+    Slot,
+    destroyed_on_failure,
+    never_answered,
+    service_stamps,
+)
+from substrates.copies import records, removal
 from substrates.inputs.artifact import Artifact
-from substrates.rungs import cgroups, records, roots, seccomp
+from substrates.rungs import cgroups, roots, seccomp
+from substrates.rungs.cgroups import PERIOD_MICROSECONDS as PERIOD
 
 RUNTIMES = ("crun", "runc")
-USER = 65532
-PERIOD_MICROSECONDS = 100_000
 PIDS = 256
 START_SECONDS = 30.0
 END_SECONDS = 5.0
@@ -52,7 +65,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Handle:
-    """A container of a runtime's."""
+    """A container and the runtime that runs it."""
 
     runtime: str
     name: str
@@ -77,24 +90,34 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     stamps = {"requested": time.monotonic_ns()}
     command = [definition.runtime, "--root", str(_state(copy.runtime)), "run", "--detach", copy.name]
     environment = {"PATH": os.environ["PATH"], records.MARK: str(folder)}
-    pid = launch([*DIES_WITH_US, *command], environment=environment, directory=folder, log=folder / "log")
-    stamps["accepted"] = time.monotonic_ns()
-    failed = _code(pid)
-    stamps["sandboxed"] = time.monotonic_ns()
-    deadline = 0 if failed else stamps["requested"] + int(request.seconds * 1e9)
-    answer = first_answer(f"http://127.0.0.1:{slot.port}{request.path}", deadline, request.expected)
-    log = (folder / "log").read_text(errors="replace")
-    stamps |= service_stamps(log)
-    if answer is None:
-        destroy(copy)
-        raise NeverAnswered(slot.name, max(stamps, key=MILESTONES.index), request.seconds, log.splitlines())
+    with destroyed_on_failure(destroy, copy):
+        pid = launch([*DIES_WITH_US, *command], environment=environment, directory=folder, log=folder / "log")
+        stamps["accepted"] = time.monotonic_ns()
+        failed = _code(pid)
+        stamps["sandboxed"] = time.monotonic_ns()
+        deadline = 0 if failed else stamps["requested"] + int(request.seconds * 1e9)
+        url = f"http://{addresses.LOOPBACK}:{slot.port}{request.path}"
+        answer = first_answer(url, deadline, request.expected)
+        log = (folder / "log").read_text(errors="replace")
+        stamps |= service_stamps(log)
+        if answer is None:
+            raise never_answered(slot, request, stamps, log.splitlines())
     return Boot(copy, {**stamps, "answered": answer.at_ns})
 
 
-def destroy(copy: Handle) -> None:
-    """Kill it, and take away its cgroup and its folder; done when it is gone, and nothing when it is not there.
+def limits(copy: Handle) -> Limits:
+    """What the running copy's own cgroup limits."""
+    own = next((process.pid for process in _processes(copy)), 0)
+    found = held(own) if own else None
+    if found is None:
+        raise VmlabError(f"{copy.name} is not running under {copy.runtime}")
+    return Limits(found.cpus, found.memory_bytes, enforced=bool(found.cpus and found.memory_bytes))
 
-    What runs goes first: a runtime that is still at it would make again what is taken away under its hands."""
+
+def destroy(copy: Handle) -> None:
+    """Kill it, and remove its cgroup and its folder; returns when it is gone, at once when it does not exist.
+
+    Its processes end first: a runtime that still works would make again what is removed."""
     folder, state = _folder(copy.runtime, copy.name), _state(copy.runtime)
     if not folder.exists() and not (state / copy.name).exists() and not _groups(copy):
         return
@@ -107,7 +130,7 @@ def destroy(copy: Handle) -> None:
 
 
 def remove_copies() -> None:
-    """Take away the copies that an interrupted run left."""
+    """Remove the copies of an interrupted run."""
     for runtime in RUNTIMES:
         for name in _names(runtime):
             destroy(Handle(runtime, name))
@@ -115,12 +138,12 @@ def remove_copies() -> None:
 
 
 def everything_labelled() -> list[str]:
-    """Every copy of which there is a trace; all of them are the ladder's."""
+    """Every copy that has left anything; all of them are the ladder's."""
     return [f"{runtime} {name}" for runtime in RUNTIMES for name in _names(runtime)]
 
 
 def remove_labelled() -> None:
-    """Take them away."""
+    """Remove them."""
     remove_copies()
 
 
@@ -129,7 +152,7 @@ def remove_labelled() -> None:
 
 def configuration(definition: Definition, slot: Slot, request: Request, folder: Path) -> dict[str, Any]:
     """The bundle's config.json (OCI runtime specification 1.0)."""
-    given = {"PORT": str(slot.port), "BIND": "127.0.0.1", "DATA_DIR": "/data", "NONCE": request.nonce}
+    given = {"PORT": str(slot.port), "BIND": addresses.LOOPBACK, "DATA_DIR": "/data", "NONCE": request.nonce}
     mark = {records.MARK: str(folder)}
     environment = {"PATH": "/usr/bin:/bin", **definition.environment, **given, **mark}
     nothing: dict[str, list[str]] = {
@@ -139,7 +162,7 @@ def configuration(definition: Definition, slot: Slot, request: Request, folder: 
         "ociVersion": "1.0.2",
         "process": {
             "terminal": False,
-            "user": {"uid": USER, "gid": USER},
+            "user": {"uid": addresses.USER, "gid": addresses.USER},
             "args": definition.command,
             "env": [f"{name}={value}" for name, value in environment.items()],
             "cwd": "/",
@@ -175,13 +198,13 @@ def _mounts(folder: Path) -> list[dict[str, Any]]:
 def _resources(definition: Definition) -> dict[str, Any]:
     return {
         "memory": {"limit": definition.memory_bytes},
-        "cpu": {"quota": int(definition.cpus * PERIOD_MICROSECONDS), "period": PERIOD_MICROSECONDS},
+        "cpu": {"quota": int(definition.cpus * PERIOD), "period": PERIOD},
         "pids": {"limit": PIDS},
     }
 
 
 def _filter() -> dict[str, Any]:
-    """The calls of the rung's filter; those it decides by their arguments are let through."""
+    """The calls of the rung's filter; those it decides by their arguments are allowed."""
     names = [*seccomp.allowed(), "clone", "personality", "socket"]
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
@@ -193,18 +216,17 @@ def _lay_out(folder: Path, config: dict[str, Any]) -> None:
     (folder / "data").mkdir(parents=True)
     for path in (folder.parent.parent, folder.parent, folder):
         path.chmod(0o755)
-    os.chown(folder / "data", USER, USER)
+    os.chown(folder / "data", addresses.USER, addresses.USER)
     (folder / "config.json").write_text(json.dumps(config))
 
 
 def _code(pid: int) -> int:
     """The exit code of the runtime's command, which is killed when it takes too long."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    deadline = Deadline(START_SECONDS)
+    while deadline.pause(0.0002):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        time.sleep(0.0002)
     os.killpg(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -225,17 +247,13 @@ def _require(runtime: str) -> None:
 
 def _end(copy: Handle) -> None:
     """Kill the runtime, the container and what is in its cgroup; VmlabError with what does not end."""
-    deadline = time.monotonic() + END_SECONDS
-    while left := _processes(copy):
-        for process in left:
-            records.send(process, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise VmlabError(f"{copy.name}: the processes {[process.pid for process in left]} do not end")
-        time.sleep(0.001)
+    if not Deadline(END_SECONDS).until(lambda: removal.end(_processes(copy)), 0.001):
+        left = [process.pid for process in _processes(copy)]
+        raise VmlabError(f"{copy.name}: the processes {left} do not end")
 
 
 def _processes(copy: Handle) -> list[processes.Process]:
-    """What lives of it: by its mark, and by its cgroup, because the runtime's process inside does not inherit it."""
+    """Its living processes: by its mark, and by its cgroup, because the runtime's process inside does not inherit the mark."""
     marked = processes.by_environment(records.MARK, str(_folder(copy.runtime, copy.name)))
     pids = [int(pid) for group in _groups(copy) for pid in _members(group)]
     return [*marked, *(process for pid in pids if (process := processes.find(pid)))]
@@ -249,27 +267,23 @@ def _members(group: Path) -> list[str]:
 
 
 def _remove_groups(copy: Handle) -> None:
-    """Those that the runtime did not live to remove; a process that has just ended may hold one for a moment."""
-    deadline = time.monotonic() + END_SECONDS
-    while groups := _groups(copy):
-        for group in groups:
-            try:
+    """Those that the runtime did not remove; a process that has just ended may hold one for a moment."""
+
+    def removed() -> bool:
+        for group in _groups(copy):
+            with suppress(OSError):
                 group.rmdir()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise VmlabError(f"the cgroup {group} cannot be removed ({error.strerror})") from None
-        time.sleep(0.001)
+        return not _groups(copy)
+
+    if not Deadline(END_SECONDS).until(removed, 0.001):
+        raise VmlabError(f"the cgroup {', '.join(map(str, _groups(copy)))} cannot be removed")
 
 
 def _remove_empty(*folders: Path) -> None:
-    """What still has anything in it stays: it would be lost to `gc`."""
+    """A folder that still has anything in it stays, else `gc` would not find that."""
     for folder in folders:
-        try:
+        with suppress(OSError):
             folder.rmdir()
-        except OSError:
-            continue
 
 
 def _names(runtime: str) -> list[str]:
@@ -278,7 +292,7 @@ def _names(runtime: str) -> list[str]:
         path.name for folder in (_root(runtime), _state(runtime)) for path in folder.glob(f"{BOOT_PREFIX}*")
     ]
     prefix = _group(Handle(runtime, ""))
-    if os.geteuid() == 0:  # else they are somebody else's
+    if os.geteuid() == 0:  # else they are another user's
         groups = [path for folder in _hierarchies() for path in folder.glob(f"{prefix}{BOOT_PREFIX}*")]
         found += [path.name.removeprefix(prefix) for path in groups]
     return sorted({*found})

@@ -1,1 +1,1 @@
-"""How far the lab's own measuring can be believed: against `docker run` by hand, a known delay, and a known instant."""
+"""The accuracy of the lab's measurements: against `docker run` by hand, a known delay, and a known instant."""

@@ -1,11 +1,11 @@
-"""Tries the lab's measuring of boots.
+"""Checks the accuracy of the lab's boot measurements.
 
     python -m bench.boot [--pairs 25] [--seed N] [--json FILE]
 
-Three claims: a boot as the lab measures it takes no longer than the same `docker run -d` by hand (ratio of medians at most
-1.05); a delay of 20 ms put into the service is found within 1 ms; the probe sees a listener within 0.5 ms. The two of
-each pair are interleaved in shuffled order. Brings up the stacks `process` and `docker`, and takes them down again. Exit
-code 1 when a claim does not hold. Left out: absolute numbers, which are this machine's at this hour.
+Three claims: a boot as the lab measures it takes at most 1.05 times as long as the same `docker run -d` by hand (ratio of
+medians); a delay of 20 ms added to the service is measured within 1 ms; the probe detects a listener within 0.5 ms. The two
+members of each pair run in shuffled order. Creates the stacks `process` and `docker`, and destroys them again. Exit
+code 1 when a claim does not hold. Out of scope: absolute numbers, which depend on the machine and its load.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.boot import by_hand, known
-from lab import stacks
-from lab.measure import FIRST_PORT
-from lab.stats import ratio_interval
+from lab.analysis.stats import ratio_interval
+from lab.deploying import stacks
+from machine.addresses import FIRST_COPY_PORT
 from substrates import process
 from substrates.contract import Request, Slot
 from substrates.docker import substrate as docker
@@ -57,20 +57,20 @@ def main() -> int:
 def against_docker_run(
     instance: dict[str, Any], pairs: int, order: random.Random, seed: int
 ) -> dict[str, Any]:
-    """The lab's boot over the one by hand."""
+    """The ratio of the lab's boot to the one by hand."""
     definition, flags = docker.definition(instance), by_hand.flags(instance)
     inside = int(definition.port.partition("/")[0])
 
     def ours(nonce: str) -> float:
         boot = docker.boot(
-            definition, Slot(91, FIRST_PORT + 91), Request(instance["path"], nonce, echoed=True)
+            definition, Slot(91, FIRST_COPY_PORT + 91), Request(instance["path"], nonce, echoed=True)
         )
         docker.destroy(boot.copy)
         return boot.seconds
 
     def theirs(nonce: str) -> float:
         return by_hand.boot_seconds(
-            flags, Slot(92, FIRST_PORT + 92), Request(instance["path"], nonce, echoed=True), inside
+            flags, Slot(92, FIRST_COPY_PORT + 92), Request(instance["path"], nonce, echoed=True), inside
         )
 
     lab, hand = interleaved(ours, theirs, pairs, order)
@@ -85,7 +85,7 @@ def against_docker_run(
 
 
 def known_delay(instance: dict[str, Any], pairs: int, order: random.Random) -> dict[str, Any]:
-    """The median difference between a delayed boot and the boot beside it."""
+    """The median difference between a delayed boot and the other boot of its pair."""
     definition = process.definition(instance)
     slow, quick = known.slowed(definition, DELAY_SECONDS), known.slowed(definition, 0)
     late, soon = interleaved(
@@ -95,12 +95,12 @@ def known_delay(instance: dict[str, Any], pairs: int, order: random.Random) -> d
         order,
     )
     found = statistics.median(late[pair] - soon[pair] for pair in late)
-    text = f"{DELAY_SECONDS * 1e3:.0f} ms were found as {found * 1e3:.2f} ms, {2 * pairs} pairs"
+    text = f"{DELAY_SECONDS * 1e3:.0f} ms were measured as {found * 1e3:.2f} ms, {2 * pairs} pairs"
     return {"kept": abs(found - DELAY_SECONDS) <= OFF_SECONDS, "text": text, "seconds": found, "n": 2 * pairs}
 
 
 def resolution(count: int) -> dict[str, Any]:
-    """How late the probe is."""
+    """The delay of the probe."""
     late = sorted(known.lateness_seconds() for _ in range(count))
     middle = statistics.median(late)
     text = f"late by {middle * 1e6:.0f} µs in the median, {late[-1] * 1e6:.0f} µs at most, of {count}"
@@ -110,7 +110,7 @@ def resolution(count: int) -> dict[str, Any]:
 def interleaved(
     one: Callable[[str], float], other: Callable[[str], float], pairs: int, order: random.Random
 ) -> Pairs:
-    """Both once a pair, in shuffled order; the first pair warms up."""
+    """Each once in a pair, in shuffled order; the first pair is a warm-up."""
     found: Pairs = ({}, {})
     for pair in range(-1, pairs):
         for which in order.sample((0, 1), 2):
@@ -123,14 +123,14 @@ def interleaved(
 
 @contextlib.contextmanager
 def _up(stack: str) -> Iterator[dict[str, Any]]:
-    """The stack's instance; one that was up already stays up."""
+    """The stack's instance; a stack that was already up stays up."""
     before = stack in stacks.with_state() and _instance(stack)
     if not before:
         stacks.up(stack, "--skip-preview")
     try:
         instance = stacks.outputs(stack)["instance"]
         sys.stderr.write(f"{stack}: {instance}\n")
-        yield instance
+        yield dict(instance)
     finally:
         if not before:
             stacks.destroy(stack, "--skip-preview")
@@ -149,9 +149,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.boot", description="Tries the lab's measuring of boots."
     )
-    parser.add_argument("--pairs", type=int, default=25, help="boots of each; twice as many for the delay")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of the order")
-    parser.add_argument("--json", metavar="FILE", default="", help="write the report there")
+    parser.add_argument("--pairs", type=int, default=25, help="number of pairs; twice as many for the delay")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="seed of the order")
+    parser.add_argument("--json", metavar="FILE", default="", help="write the report to FILE")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
 """The same container started with `docker run -d` by hand, timed from the call to the first valid answer.
 
-The flags are read from the stack's own container, so that both start the same thing. Left out: flags that the lab's
-components never set.
+The flags are read from the stack's own container, so that both start the same thing. Out of scope: flags that the
+lab's components never set.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import subprocess
 import time
 from typing import Any
 
-import docker
-
+from clients.docker import shared
 from clients.http_probe import first_answer
 from machine.errors import VmlabError
 from substrates.contract import Request, Slot
@@ -23,9 +22,7 @@ NAME = "vmlab-bench-by-hand"
 
 def flags(instance: dict[str, Any]) -> tuple[list[str], str, list[str]]:
     """Options, image and arguments of the stack's container, without name, port and nonce."""
-    api = docker.APIClient(version="auto")
-    found = api.inspect_container(instance["id"])
-    api.close()
+    found = shared().inspect_container(instance["id"])
     host, config = found["HostConfig"], found["Config"]
     options = [
         f"--user={config['User']}",
@@ -47,7 +44,7 @@ def flags(instance: dict[str, Any]) -> tuple[list[str], str, list[str]]:
 
 
 def boot_seconds(known: tuple[list[str], str, list[str]], slot: Slot, request: Request, inside: int) -> float:
-    """Start it, wait for its answer, take it away."""
+    """Start it, wait for its answer, remove it."""
     options, image, arguments = known
     own = [f"--name={NAME}", f"--env=NONCE={request.nonce}", f"--publish=127.0.0.1:{slot.port}:{inside}"]
     client = shutil.which("docker") or "docker"

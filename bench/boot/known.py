@@ -1,4 +1,4 @@
-"""What is known beforehand and must be found again: a delay put into the service, an instant at which one begins to listen."""
+"""Known quantities that a measurement must reproduce: a delay added to the service, the instant at which a server listens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from clients.http_probe import first_answer
-from lab.measure import FIRST_PORT
+from machine.addresses import FIRST_COPY_PORT
 from substrates import process
 from substrates.contract import Request, Slot
 
@@ -31,7 +31,7 @@ print(began, flush=True)
 
 
 def slowed(definition: process.Definition, seconds: float) -> process.Definition:
-    """The same service with a wait before its first line; with 0 the same detour without one."""
+    """The same service with a wait before its first line; with 0 the same command without the wait."""
     app = definition.command[-1]
     command = [*definition.command[:-1], "-c", _SLOW.format(seconds=seconds, app=app)]
     return replace(definition, command=command)
@@ -39,18 +39,18 @@ def slowed(definition: process.Definition, seconds: float) -> process.Definition
 
 def boot_seconds(definition: process.Definition, nonce: str, path: str) -> float:
     """One boot of a copy on the process substrate."""
-    boot = process.boot(definition, Slot(90, FIRST_PORT + 90), Request(path, nonce, echoed=True))
+    boot = process.boot(definition, Slot(90, FIRST_COPY_PORT + 90), Request(path, nonce, echoed=True))
     process.destroy(boot.copy)
     return boot.seconds
 
 
 def lateness_seconds() -> float:
-    """How long after a server began to listen the probe has its answer; the exchange itself is in it."""
+    """The time from listening to the probe's answer, in seconds; it includes the exchange itself."""
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LATE], stdout=subprocess.PIPE, text=True
     ) as child:
-        said: Callable[..., Any] = child.stdout.readline if child.stdout else str
-        answer = first_answer(f"http://127.0.0.1:{int(said())}/", 2**62)
-        began = int(said())
+        next_line: Callable[..., Any] = child.stdout.readline if child.stdout else str
+        answer = first_answer(f"http://127.0.0.1:{int(next_line())}/", 2**62)
+        began = int(next_line())
     assert answer is not None
     return (answer.at_ns - began) / 1e9

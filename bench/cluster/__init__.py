@@ -1,1 +1,1 @@
-"""How long a cluster takes from nothing."""
+"""The cold start of the built-in cluster, against two limits."""

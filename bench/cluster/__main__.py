@@ -1,11 +1,11 @@
-"""Tries how long a Kubernetes takes from nothing, with its programs built.
+"""Measures the cold start of the built-in Kubernetes, with its programs already built.
 
     python -m bench.cluster [--times 5] [--json FILE]
 
-Two claims: from nothing to a node that is Ready at most 6 s, to the first 200 of the stack `kubernetes` at most 15 s, both as
-medians. Each time the cluster is taken down and brought up again, so nothing of anybody's may run in it. Exit code 1 when a
-claim does not hold. Needs a quiet machine: it says the load. Left out: compiling, which `vmlab host up` times and
-`build.json` keeps; a pod's boot, which the lab measures.
+Two claims, of medians: a cold start takes at most 6 s until the node is Ready, and at most 15 s until the first 200 of the
+stack `kubernetes`. The cluster is stopped and started for each measurement, so other workloads must not run in it. Exit code 1
+when a claim does not hold. Requires an idle machine; the load is printed. Out of scope: compiling, which `vmlab host up` times
+and `build.json` records; a pod's boot, which the lab measures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from clients.http_probe import first_answer
 from host import commands
-from lab import stacks
+from lab.deploying import stacks
 
 PART, STACK = "kubernetes", "kubernetes"
 READY_SECONDS, ANSWER_SECONDS = 6.0, 15.0
@@ -31,10 +31,10 @@ PATIENCE_SECONDS = 30.0
 def main() -> int:
     """Measure, print, judge."""
     options = _options()
-    _host("up")  # what has to be compiled is compiled before
+    _host("up")  # compiles what is missing, outside the measurement
     ready, answered = [], []
     for _ in range(options.times):
-        one, other = from_nothing()
+        one, other = cold_start()
         ready.append(one)
         answered.append(other)
     report: dict[str, Any] = {"load": os.getloadavg()[0]}
@@ -49,8 +49,8 @@ def main() -> int:
     return 0 if all(report[name]["kept"] for name in ("Ready", "first 200")) else 1
 
 
-def from_nothing() -> tuple[float, float]:
-    """Seconds to Ready and to the stack's first 200, from a machine without a cluster; both are gone afterwards."""
+def cold_start() -> tuple[float, float]:
+    """Seconds to Ready and to the stack's first 200, from a machine without a cluster; both are removed afterwards."""
     _host("down")
     start = time.monotonic()
     _host("up")
@@ -68,18 +68,19 @@ def from_nothing() -> tuple[float, float]:
 
 
 def _host(verb: str) -> None:
-    """What was refused must not be timed: a cluster that somebody's pods keep up would be there at once."""
+    """A refused command must not be timed: a cluster that other pods keep up would be Ready immediately."""
     code = commands.run(verb, [PART], as_json=False, yes=True)
     if code:
-        raise SystemExit(f"host {verb} {PART} ended with {code}; what stands in the way is said above")
+        raise SystemExit(f"host {verb} {PART} exited with {code}; the reason is printed above")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.cluster", description="A Kubernetes from nothing, and a stack in it."
+        prog="python -m bench.cluster",
+        description="Cold start of the built-in Kubernetes and of a stack in it.",
     )
-    parser.add_argument("--times", type=int, default=5, help="how often")
-    parser.add_argument("--json", metavar="FILE", default="", help="write the report there")
+    parser.add_argument("--times", type=int, default=5, help="number of measurements")
+    parser.add_argument("--json", metavar="FILE", default="", help="write the report to FILE")
     return parser.parse_args()
 
 

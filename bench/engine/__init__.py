@@ -1,1 +1,1 @@
-"""How fast the embedded engine is, as whole processes: `python -m bench.engine`."""
+"""The speed of the embedded engine, as whole processes: `python -m bench.engine`."""

@@ -1,10 +1,10 @@
-"""Times the embedded engine, and the official CLI side by side where `pulumi` is on PATH.
+"""Measures the embedded engine, and the official CLI beside it where `pulumi` is on PATH.
 
     python -m bench.engine [--runs 7] [--long-runs 3] [--seed N] [--json FILE]
 
-All runs are shuffled together, so that a slow minute of the machine meets every engine. Numbers are medians with the least
-and the most; what may be compared are the ratios within one report. Exit code 1 when a median of the embedded engine is
-above its limit. Left out: Docker, whose own time is not the engine's.
+All runs are shuffled together, so that a slow minute of the machine affects every engine. Numbers are medians, minima and
+maxima; only the ratios within one report are comparable. Exit code 1 when a median of the embedded engine exceeds
+its limit. Out of scope: Docker, whose time is not the engine's.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def measure(found: list[Engine], runs: int, long_runs: int, seed: int) -> Seconds:
-    """Every case of every engine, in shuffled order; the first bring-up of each is not counted."""
+    """Every case of every engine, in shuffled order; the first update of each is not counted."""
     for engine in found:
         engine.folder.mkdir()
         engine.prepare()
@@ -60,7 +60,7 @@ def measure(found: list[Engine], runs: int, long_runs: int, seed: int) -> Second
 
 
 def summary(seconds: Seconds) -> dict[str, dict[str, dict[str, Any]]]:
-    """Median, least, most, and every run; and the ratio to the embedded engine's median."""
+    """Median, minimum, maximum and every run; and the ratio to the embedded engine's median."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for case, by_engine in sorted(seconds.items()):
         base = statistics.median(by_engine.get("embedded") or by_engine["python"])
@@ -96,7 +96,7 @@ def host() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of what was run."""
+    """The versions of the engines and of the SDK."""
     found = {"python": platform.python_version(), "sdk": importlib.metadata.version("pulumi")}
     pulumi = shutil.which("pulumi")
     if pulumi:
@@ -127,10 +127,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.engine", description=__doc__.splitlines()[0] if __doc__ else ""
     )
-    parser.add_argument("--runs", type=int, default=9, help="of the short cases")
-    parser.add_argument("--long-runs", type=int, default=5, help="of the long case")
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of the order")
-    parser.add_argument("--json", default="", metavar="FILE", help="write the report there as well")
+    parser.add_argument("--runs", type=int, default=9, help="runs of the short cases")
+    parser.add_argument("--long-runs", type=int, default=5, help="runs of the long case")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="seed of the order")
+    parser.add_argument("--json", default="", metavar="FILE", help="also write the report to FILE")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""What is timed: the engines, their commands, and the two cases, each a list of whole processes.
+"""What is measured: the engines, their commands, and the two cases, each a list of whole processes.
 
-Both engines run the same program with a preview before the update, each on a backend of its own. The official CLI must
-not try to download plugins, which would time the network.
+Both engines run the same program with a preview before the update, each on a separate backend. The official CLI must
+not try to download plugins, which would measure the network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LIMITS = {NOTHING: 1.5, HUNDRED: 3.0}  # seconds that the embedded engine's medi
 
 @dataclass
 class Engine:
-    """One engine with a project, a backend and a home of its own."""
+    """One engine with a separate project, backend and home."""
 
     name: str
     folder: Path
@@ -32,7 +32,7 @@ class Engine:
     flags: list[str]
 
     def prepare(self) -> None:
-        """Make the two stacks; the one of the first case is brought up."""
+        """Create the two stacks; the one of the first case is updated once."""
         shutil.copytree(PROGRAM, self.folder / "project", ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / "backend").mkdir()
         for stack in ("nothing", "hundred"):
@@ -51,7 +51,7 @@ class Engine:
         return time.monotonic() - start
 
     def call(self, *arguments: str) -> None:
-        """One process. RuntimeError with what it said if it fails."""
+        """Run one process. RuntimeError with its output if it fails."""
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")
         } | {
@@ -80,7 +80,7 @@ class Engine:
 
 
 def engines(folder: Path) -> list[Engine]:
-    """Ours, and the official one where it is on PATH."""
+    """The embedded engine, and the official one where it is on PATH."""
     found = [Engine("embedded", folder / "embedded", [sys.executable, "-m", "engine"], ["--yes"])]
     pulumi = shutil.which("pulumi")
     if pulumi:
@@ -89,7 +89,7 @@ def engines(folder: Path) -> list[Engine]:
 
 
 def floor() -> float:
-    """The least that any engine for this SDK takes: a Python that imports it."""
+    """The minimum for any engine with this SDK: a Python process that imports it."""
     start = time.monotonic()
     subprocess.run([sys.executable, "-c", "import pulumi"], check=True, timeout=SECONDS)
     return time.monotonic() - start

@@ -1,1 +1,1 @@
-"""What the rungs cost against a C program that makes the same system calls."""
+"""The cost of the rungs, compared with a C program that makes the same system calls."""

@@ -1,11 +1,11 @@
-"""Tries the rungs against a C program that makes the same system calls (by_hand.c).
+"""Compares the rungs with a C program that makes the same system calls (by_hand.c).
 
     python -m bench.ladder [--blocks 100] [--seed N] [--json FILE]
 
-Two claims, of the static binary and by medians of the same run: all namespaces but the network, pivot_root and cgroup
-limits together cost at most 1.5 times what they cost by hand; they add at most 3 ms to fork and exec (by hand, too). The
-members of a block are shuffled. Exit code 1 when a claim does not hold. Left out: machines without cgroup version 1, where
-the program by hand does not know its way.
+Two claims, of the static binary and of medians of the same run: all namespaces except the network, pivot_root and cgroup
+limits together take at most 1.5 times as long as by hand; they add at most 3 ms to fork and exec (also by hand). The
+members of a block are shuffled. Exit code 1 when a claim does not hold. Out of scope: machines without cgroup version 1,
+which the program by hand does not support.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import json
 import os
 import random
 import secrets
+import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.ladder.by_hand import ByHand
-from lab.stats import median, median_interval, ratio_interval
+from lab.analysis.stats import median_interval, ratio_interval
 from substrates import namespaces
 from substrates.contract import Request, Slot
 from substrates.inputs import artifact
@@ -36,7 +37,7 @@ def main() -> int:
     options = _options()
     order = random.Random(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="vmlab-by-hand-", dir="/var/tmp"))
-    folder.chmod(0o755)  # the service's user has to pass through
+    folder.chmod(0o755)  # the service's user needs to traverse it
     hand = ByHand.compiled(folder)
     try:
         found = _measure(_boots(hand), options.blocks, order)
@@ -71,7 +72,7 @@ def _boots(hand: ByHand) -> Boots:
 
 def _measure(boots: Boots, blocks: int, order: random.Random) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in boots}
-    for block in range(-2, blocks):  # the first two warm up
+    for block in range(-2, blocks):  # the first two are a warm-up
         for name in order.sample(list(boots), len(boots)):
             seconds = boots[name]()
             if block >= 0:
@@ -86,11 +87,13 @@ def _report(found: dict[str, list[float]], seed: int) -> dict[str, Any]:
         spread = (
             f"[{interval[0] * 1e3:.2f}, {interval[1] * 1e3:.2f}]" if interval else "(too few for an interval)"
         )
-        text.append(f"{name:<18} {median(seconds) * 1e3:6.2f} ms {spread}, least {min(seconds) * 1e3:.2f}")
-    ratio = median(found["rungs"]) / median(found["rungs by hand"])
+        text.append(
+            f"{name:<18} {statistics.median(seconds) * 1e3:6.2f} ms {spread}, least {min(seconds) * 1e3:.2f}"
+        )
+    ratio = statistics.median(found["rungs"]) / statistics.median(found["rungs by hand"])
     both = [dict(enumerate(found[name])) for name in ("rungs", "rungs by hand")]
     between = ratio_interval(both[0], both[1], str(seed))
-    added = median(found["rungs"]) - median(found["fork+exec by hand"])
+    added = statistics.median(found["rungs"]) - statistics.median(found["fork+exec by hand"])
     span = f" [{between[0]:.2f}, {between[1]:.2f}]" if between else ""
     text.append(
         f"{'kept' if ratio <= RATIO else 'NOT KEPT'}  {ratio:.2f}{span} times by hand; at most {RATIO}"

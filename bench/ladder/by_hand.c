@@ -1,9 +1,9 @@
-/* What `substrates.rungs` does, written down by hand: the same system calls in one program without a plan, a status or an undo.
+/* What `substrates.rungs` does, by hand: the same system calls in one program without a plan, a status or an undo.
  *
  *   by_hand bare PROGRAM                          fork and exec as user 65532
  *   by_hand all BASE NAME ROOT DATA TMP PROGRAM   mount, pivot_root, pid (with an init), uts, ipc, user, cgroup, limits
  *
- * BASE is the lab's own level of cgroups. Only for cgroups of version 1, and only as root. It is killed from outside; its cgroups are removed by who started it.
+ * BASE is the lab's own level of cgroups. Only for cgroups of version 1, and only as root. The caller kills it and removes its cgroups.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,4 +1,4 @@
-"""A boot of the static binary by a C program that makes the rungs' system calls itself, started and asked as ours is."""
+"""A boot of the static binary by a C program that makes the rungs' system calls itself, started and probed as a copy is."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from clients.http_probe import first_answer
 from machine import ports
+from machine.addresses import USER
 from machine.commands import launch
 from substrates import namespaces
 from substrates.rungs import cgroups
-from substrates.rungs.launch import USER
 
 SOURCE = Path(__file__).with_name("by_hand.c")
 NAME = "vmlab-boot-by-hand"
@@ -28,25 +28,25 @@ FLAGS = (
     "-Wall",
     "-Wextra",
     "-Werror",
-)  # as the launcher is made
+)  # as the launcher is compiled
 
 
 @dataclass(frozen=True)
 class ByHand:
-    """The compiled program, and a folder of its own for what a copy needs."""
+    """The compiled program, and a separate folder for the files of a copy."""
 
     program: Path
     folder: Path
 
     @classmethod
     def compiled(cls, folder: Path) -> ByHand:
-        """Compile it there."""
+        """Compile it in the folder."""
         program = folder / "by_hand"
         subprocess.run(["gcc", *FLAGS, "-o", str(program), str(SOURCE)], check=True)
         return cls(program, folder)
 
     def boot_seconds(self, definition: namespaces.Definition, port: int, *, bare: bool) -> float:
-        """From the start to the first answer. What it made is taken away."""
+        """Seconds from the start to the first answer; its files and processes are removed."""
         for name in ("data", "tmp"):
             (self.folder / name).mkdir(exist_ok=True)
             os.chown(self.folder / name, USER, USER)
@@ -80,13 +80,13 @@ class ByHand:
 
 
 def _await_listening(log: Path, deadline_ns: int) -> None:
-    """Not asked before that, as ours is not asked before its program runs: asking takes CPU time from the start."""
+    """Wait before the first probe, as a copy is not probed before its program runs: probing takes CPU time from the start."""
     while b"listening" not in log.read_bytes() and time.monotonic_ns() < deadline_ns:
         time.sleep(0.0001)
 
 
 def _await_free(port: int) -> None:
-    """What is inside ends a moment after its parent."""
+    """Wait for the processes inside, which end after their parent."""
     deadline = time.monotonic() + 5
     while ports.owner(port) and time.monotonic() < deadline:
         time.sleep(0.001)

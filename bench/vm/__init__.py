@@ -1,1 +1,1 @@
-"""What libvirt and the lab add to a guest's boot: against a QEMU command line written by hand."""
+"""What libvirt and the lab add to a guest's boot, compared with a QEMU command line written by hand."""

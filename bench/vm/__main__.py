@@ -1,11 +1,11 @@
-"""Tries what a guest's boot costs in the lab, against QEMU by hand.
+"""Compares a guest's boot in the lab with QEMU by hand.
 
     python -m bench.vm [--pairs 15] [--seed N] [--json FILE] [stack ...]
 
 The claim: a hand-written QEMU command line with the same kernel, initramfs and disks is at most 5 % faster than a boot as the
-lab measures it (ratio of medians at most 1.05), for vm-slim and for vm. The two of each pair are interleaved in shuffled order;
-medians of the phases say where a difference is. Brings up the stacks and takes them down again. Exit code 1 when the claim
-does not hold. Left out: absolute numbers, which are this machine's at this hour.
+lab measures it (ratio of medians at most 1.05), for vm-slim and for vm. The two members of each pair run in shuffled order;
+medians of the phases show where a difference is. Creates the stacks and destroys them again. Exit code 1 when the claim
+does not hold. Out of scope: absolute numbers, which depend on the machine and its load.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from typing import Any
 
 from bench.boot.__main__ import interleaved
 from bench.vm.by_hand import Hand
-from lab import stacks
-from lab.measure import FIRST_PORT
-from lab.stats import ratio_interval
+from lab.analysis.stats import ratio_interval
+from lab.deploying import stacks
+from machine.addresses import FIRST_COPY_PORT
 from machine.errors import VmlabError
 from substrates.contract import Boot, Request, Slot
 from substrates.vm import substrate as vm
 
 RATIO = 1.05
 STACKS = ("vm-slim", "vm")
-SLOT = Slot(48, FIRST_PORT + 48)
+SLOT = Slot(48, FIRST_COPY_PORT + 48)
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def against_qemu(instance: dict[str, Any], pairs: int, order: random.Random, seed: str) -> dict[str, Any]:
-    """The lab's boot over the one by hand, in all and phase by phase."""
+    """The ratio of the lab's boot to the one by hand, in total and by phase."""
     definition = vm.definition(instance)
     hand, boots = Hand(definition), dict[str, list[Boot]](lab=[], hand=[])
 
@@ -84,7 +84,7 @@ def against_qemu(instance: dict[str, Any], pairs: int, order: random.Random, see
 
 
 def phase_lines(found: dict[str, Any]) -> list[str]:
-    """Median of each phase; by hand nothing says when QEMU runs, so that time is in its `kernel`."""
+    """Median of each phase; by hand the start of QEMU is not reported, so that time is part of its `kernel`."""
     lab, hand = found["phases_seconds"]["lab"], found["phases_seconds"]["hand"]
     return [f"{name:<10} lab {lab[name]:7.3f} s   by hand {hand.get(name, 0.0):7.3f} s" for name in lab]
 
@@ -96,12 +96,12 @@ def _medians(boots: list[Boot]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _standing(stack: str) -> Iterator[dict[str, Any]]:
-    """The stack's instance; one that was up already stays up."""
+    """The stack's instance; a stack that was already up stays up."""
     before = _is_up(stack)
     if not before:
         stacks.up(stack, "--skip-preview")
     try:
-        yield stacks.outputs(stack)["instance"]
+        yield dict(stacks.outputs(stack)["instance"])
     finally:
         if not before:
             stacks.destroy(stack, "--skip-preview")
@@ -120,10 +120,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.vm", description="A guest's boot against QEMU by hand."
     )
-    parser.add_argument("stack", nargs="*", help=f"only these; {' and '.join(STACKS)} if none is named")
-    parser.add_argument("--pairs", type=int, default=15, help="boots of each")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of the order")
-    parser.add_argument("--json", metavar="FILE", default="", help="write the report there")
+    parser.add_argument("stack", nargs="*", help=f"stacks to measure (default: {' and '.join(STACKS)})")
+    parser.add_argument("--pairs", type=int, default=15, help="number of pairs")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="seed of the order")
+    parser.add_argument("--json", metavar="FILE", default="", help="write the report to FILE")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """The same guest started by a QEMU command line written by hand, timed from `qemu-img create` to the first valid answer.
 
-Kernel, initramfs, the disk below, memory and the network are those of the stack's own domain; the layer, the data disk and
-the configuration are made in the timed part, as the lab makes them. The tap is there before, so that a hand's time is
-the least it can be. Left out: what a person who starts one guest does without: seccomp, another user, a cgroup.
+Kernel, initramfs, the base disk, memory and the network are those of the stack's own domain; the layer, the data disk and
+the configuration are created in the timed part, as the lab creates them. The tap device exists before, so that the time by
+hand is a minimum. Out of scope: what a single guest does not need: seccomp, another user, a cgroup.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from clients.libvirt.description import DiskSpec
 from machine.commands import run
 from machine.errors import VmlabError
 from substrates.contract import Boot, Request
-from substrates.vm import disks, guest
-from substrates.vm import substrate as vm
+from substrates.vm import disks
+from substrates.vm.boot import Definition, mac_of
 from substrates.vm.console import Watch
 
 NAME = "vmlab-bench-by-hand"
@@ -31,18 +31,18 @@ CPU = {"kvm": "host", "tcg": "max"}
 
 
 class Hand:
-    """One stack's guest by hand: what its command line is made of."""
+    """One stack's guest by hand: the parts of its command line."""
 
-    def __init__(self, definition: vm.Definition) -> None:
+    def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self.address = str(definition.network.network[PLACE])
-        self.folder = guest.copies() / NAME
+        self.folder = disks.copies() / NAME
         self.disks = tuple(
             DiskSpec(str(self.folder / name)) for name in ("root.qcow2", "data.raw", "config.raw")
         )
 
     def boot(self, request: Request) -> Boot:
-        """Make the disks, start QEMU, wait for the answer, take all of it away."""
+        """Create the disks, start QEMU, wait for the answer, remove everything."""
         self._prepare()
         console = self.folder / "console"
         try:
@@ -56,14 +56,14 @@ class Hand:
                     answer = watch.first_answer(url, deadline, request.expected, lambda: child.poll() is None)
                 stamps |= watch.stamps_ns
             if answer is None:
-                said = [*watch.lines()[-20:], (self.folder / "log").read_text()]
-                raise VmlabError("no answer by hand:\n" + "\n".join(said))
+                printed = [*watch.lines()[-20:], (self.folder / "log").read_text()]
+                raise VmlabError("no answer by hand:\n" + "\n".join(printed))
             return Boot(NAME, {**stamps, "answered": answer.at_ns}, url=url)
         finally:
             self._clear()
 
     def command(self, console: Path) -> list[str]:
-        """As a person would type it."""
+        """The command line as an administrator would type it."""
         spec = self.definition.spec
         root, data, config = (disk.path for disk in self.disks)
         return [
@@ -75,7 +75,7 @@ class Hand:
             "-drive", f"file={data},format=raw,if=virtio",
             "-drive", f"file={config},format=raw,if=virtio,readonly=on",
             "-netdev", f"tap,id=net,ifname={TAP},script=no,downscript=no",
-            "-device", f"virtio-net-pci,netdev=net,mac={vm.mac_of(self.address)},romfile=",
+            "-device", f"virtio-net-pci,netdev=net,mac={mac_of(self.address)},romfile=",
             "-device", "virtio-rng-pci", "-serial", f"file:{console}",
         ]  # fmt: skip
 
@@ -88,7 +88,7 @@ class Hand:
     def _prepare(self) -> None:
         self._clear()
         self.folder.mkdir(parents=True)
-        bridge, mac = self.definition.bridge, vm.mac_of(self.address)
+        bridge, mac = self.definition.bridge, mac_of(self.address)
         run(["ip", "tuntap", "add", "dev", TAP, "mode", "tap"])
         run(["ip", "link", "set", TAP, "master", bridge, "up"])
         run(["ip", "neigh", "replace", self.address, "lladdr", mac, "dev", bridge, "nud", "permanent"])

@@ -1,56 +1,73 @@
-"""The API server over HTTP: objects, logs and watches, with every failure in the user's words.
+"""The API server: requests in, objects out, failures as `clients.kubernetes.errors`.
 
-On urllib3, which is locked already. The `kubernetes` package takes 0.26 s to import against 0.09 s, brings 20 packages, and
-writes the client's key into a file that kill -9 leaves behind. Left out: discovery (the paths are written out), paging.
+A request that may be repeated (a read, an apply, a delete) is, with growing pauses, after a lost connection, a 5xx or a
+429; a create only when it was certainly not carried out. The first request of all has little patience, so that a kubeconfig
+that points nowhere is reported at once; later ones survive a restart of the server. `until` polls instead of watching: a
+poll survives a dropped connection, an expired resourceVersion and a new API server. Out of scope: paging.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import ssl
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3 import exceptions
 
-from clients.kubernetes.access import Access, Choice, access
-from machine.errors import InvalidInput, Unavailable, VmlabError
+from clients.kubernetes.connection import Connection
+from clients.kubernetes.errors import ApiError, Cancelled, ClientError, NoAnswer
+from clients.kubernetes.kubeconfig import Access, Plain
+from machine.waiting import Deadline
 
-CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 30.0
-SPARE_SECONDS = 5.0  # in which the API server ends a watch itself
+JSON = "application/json"
 MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
+PATIENCE_SECONDS = 30.0  # the built-in cluster's supervisor restarts a dead API server within 10 s
+FIRST_PATIENCE_SECONDS = 2.0
+PAUSE_SECONDS = (0.1, 2.0)  # between repeats: the first, the longest
+POLL_SECONDS = (0.05, 0.5)
+SPARE_SECONDS = 5.0  # in which the API server ends a watch itself
+_BAD_APPLY = "failed to create typed patch object"
 
 
-class ApiError(VmlabError):
-    """The API server refused: `status` is HTTP's."""
+@dataclass(frozen=True)
+class Answer:
+    """What came back: an object, the status, and the server's warnings."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    body: Plain
+    status: int = 200
+    warnings: list[str] = field(default_factory=list)
+    repeated: bool = False  # an earlier attempt got no answer, so what is there may be its work
 
 
 class Api:
-    """One API server as one user sees it; safe to use from several threads."""
+    """One API server as one user sees it; safe to use from many threads. `silence`: what is raised without an answer."""
 
-    def __init__(self, choice: Choice) -> None:
-        self.choice = choice
-        self._access = access(choice)
-        self._prefix = urlsplit(self._access.server).path.rstrip("/")
-        self._pool = _pool(self._access)
+    def __init__(
+        self,
+        access: Access,
+        cancelled: threading.Event | None = None,
+        silence: type[NoAnswer] = NoAnswer,
+    ) -> None:
+        self.access = access
+        self.cancelled = cancelled or threading.Event()
+        self._connection = Connection(access, silence)
+        self._answered = False
 
     def close(self) -> None:
-        """Give up the connections."""
-        self._pool.close()
+        """Close the connections."""
+        self._connection.close()
 
-    def get(self, path: str, **query: str) -> dict[str, Any]:
-        """One object, or a list of them; ApiError with status 404 when it is not there."""
-        return self.send("GET", path, query=query)
+    def get(self, path: str, **query: str) -> Plain:
+        """One object, or a list of them; ApiError with status 404 when it does not exist."""
+        return self.send("GET", path, query=query).body
 
-    def look(self, path: str) -> dict[str, Any] | None:
-        """The object, or None when it is not there."""
+    def look(self, path: str) -> Plain | None:
+        """The object, or None when it does not exist."""
         try:
             return self.get(path)
         except ApiError as error:
@@ -58,75 +75,129 @@ class Api:
                 return None
             raise
 
-    def listed(self, path: str, **query: str) -> list[dict[str, Any]]:
+    def listed(self, path: str, **query: str) -> list[Plain]:
         """The items of a list."""
         return list(self.get(path, **query).get("items") or [])
 
-    def send(
-        self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        """Send one request; the object that came back."""
-        raw = self._exchange(method, path, query or {}, body).data
-        found: dict[str, Any] = json.loads(raw)
-        return found
+    def create(self, path: str, body: Plain) -> Plain:
+        """Create an object in the collection at `path`; the object as the server completed it."""
+        return self.send("POST", path, body=body).body
 
     def delete(self, path: str, **options: Any) -> None:
-        """Delete; what is not there is deleted already."""
+        """Delete with these DeleteOptions; an object that does not exist is deleted already."""
         try:
-            self.send("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", **options})
+            self.send("DELETE", path, body={"kind": "DeleteOptions", "apiVersion": "v1", **options})
         except ApiError as error:
             if error.status != 404:
                 raise
 
     def text(self, path: str, **query: str) -> str:
-        """What is no object: a log."""
-        return self._exchange("GET", path, query, None).data.decode(errors="replace")
+        """What is not an object, such as a log; asked for once."""
+        return self._once("GET", path, query, None, JSON).data.decode(errors="replace")
+
+    def is_healthy(self, path: str, seconds: float) -> bool:
+        """Whether a health check answers 200 within `seconds`; never raises."""
+        try:
+            return self._once("GET", path, {}, None, JSON, seconds=seconds).status == 200
+        except ClientError:
+            return False
 
     def watch(self, path: str, seconds: float, **query: str) -> Changes:
-        """The changes of a list as they arrive, for at most that long. There may be none for all of that time."""
+        """The changes of a list as they arrive, for at most `seconds`; there may be none for all of that time."""
         more = {"watch": "true", "timeoutSeconds": str(max(1, round(seconds)))}
-        return Changes(self._exchange("GET", path, {**query, **more}, None, lasting=seconds))
+        silence = seconds + SPARE_SECONDS
+        return Changes(self._once("GET", path, {**query, **more}, None, JSON, seconds=silence, lasting=True))
 
-    def _exchange(
-        self, method: str, path: str, query: Mapping[str, str], body: Any, *, lasting: float | None = None
-    ) -> urllib3.BaseHTTPResponse:
-        """The response; with `lasting` it is one that goes on for so many seconds, and is not read yet."""
-        silence = ANSWER_SECONDS if lasting is None else lasting + SPARE_SECONDS
-        headers = {"Accept": "application/json", "User-Agent": "vmlab"}
-        headers["Content-Type"] = MERGE if method == "PATCH" else "application/json"
-        if self._access.token:
-            headers["Authorization"] = f"Bearer {self._access.token}"
-        try:
-            response = self._pool.urlopen(
-                method,
-                self._prefix + path + (f"?{urlencode(query)}" if query else ""),
-                body=None if body is None else json.dumps(body).encode(),
-                headers=headers,
-                retries=False,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=silence),
-                preload_content=lasting is None,
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "",
+        patience_seconds: float | None = None,
+    ) -> Answer:
+        """Send a request, repeated where that is safe. A PATCH without a content type is a merge patch."""
+        kind = content_type or (MERGE if method == "PATCH" else JSON)
+        first, later = (
+            Deadline(seconds if patience_seconds is None else patience_seconds)
+            for seconds in (FIRST_PATIENCE_SECONDS, PATIENCE_SECONDS)
+        )
+        pause, repeated = PAUSE_SECONDS[0], False
+        while True:
+            try:
+                return self._decoded(self._once(method, path, query or {}, body, kind), repeated=repeated)
+            except (ApiError, NoAnswer) as error:
+                left = (later if self._answered else first).left()
+                if not _repeatable(error, method) or left < pause:
+                    raise
+                repeated = True
+                asked = error.details.get("retryAfterSeconds") if isinstance(error, ApiError) else 0
+            self.pause(
+                min(max(pause, float(asked or 0)), PATIENCE_SECONDS), f"{self.access.server} to answer"
             )
-        except (exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from None
+            pause = min(pause * 2, PAUSE_SECONDS[1])
+
+    def pause(self, seconds: float, what: str) -> None:
+        """Wait a little, unless cancelled."""
+        if self.cancelled.wait(seconds):
+            raise Cancelled(what)
+
+    def until(self, happened: Callable[[], bool], seconds: float, what: str) -> bool:
+        """Poll until it happened; False when the time is over. Cancelled when it was cancelled."""
+        deadline = Deadline(seconds)
+        pause = POLL_SECONDS[0]
+        while not happened():
+            if deadline.passed:
+                return False
+            self.pause(min(pause, deadline.left()), what)
+            pause = min(pause * 1.3, POLL_SECONDS[1])
+        return True
+
+    def _once(
+        self, method: str, path: str, query: Mapping[str, str], body: Any, content_type: str, **how: Any
+    ) -> urllib3.BaseHTTPResponse:
+        response = self._connection.exchange(method, path, query, body, content_type, **how)
+        self._answered = True
         if response.status >= 400:
-            raise ApiError(response.status, _message(response))
+            raise self._refused(response)
         return response
 
-    def _unreachable(self, error: BaseException) -> VmlabError:
-        said = f"kubeconfig {self.choice.path} points at {self._access.server}, which does not answer ({_words(error)})"
-        if self.choice.ours:
-            return Unavailable(said, "vmlab host up kubernetes")
-        return InvalidInput(f"{said}; next: give --kubeconfig or --context a cluster that runs")
+    def _decoded(self, response: urllib3.BaseHTTPResponse, *, repeated: bool) -> Answer:
+        try:
+            body = json.loads(response.data)
+        except ValueError:
+            raise self._connection.no_answer("what answers there is not an API server", sent=True) from None
+        found = response.headers.getlist("Warning")
+        return Answer(body, response.status, [text.split('"')[1] for text in found if '"' in text], repeated)
+
+    def _refused(self, response: urllib3.BaseHTTPResponse) -> ApiError:
+        try:
+            status = json.loads(response.data)
+            assert isinstance(status, dict)
+        except (ValueError, AssertionError):
+            status = {"message": response.data.decode(errors="replace").strip()[:300]}
+        if response.status == 401:
+            message = f"{self.access.source}: {self.access.server} does not accept its credentials"
+            return ApiError(401, "Unauthorized", message)
+        details = dict(status.get("details") or {})
+        if response.headers.get("Retry-After", "").isdigit():
+            details.setdefault("retryAfterSeconds", int(response.headers["Retry-After"]))
+        message = status.get("message") or f"the API server answered {response.status}"
+        if message.startswith(_BAD_APPLY):  # answered as 500, as if the next attempt could go better
+            return ApiError(400, "BadRequest", message.partition("): ")[2] or message, details)
+        return ApiError(response.status, status.get("reason") or "", message, details)
 
 
 class Changes:
-    """What a watch tells, line by line. `close` ends it at once, also from another thread than the one that reads."""
+    """The changes that a watch reports. `close` ends it at once, also from another thread than the one that reads."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
         self._chunks = response.stream(None)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Plain]:
         rest = b""
         while chunk := self._chunk():
             *lines, rest = (rest + chunk).split(b"\n")
@@ -141,54 +212,15 @@ class Changes:
             self._response.close()
 
     def _chunk(self) -> bytes:
-        """What comes next; nothing at the end, whoever made it. TLS says ValueError of a connection that was ended here."""
+        """The next bytes; none at the end, whoever caused it. TLS raises ValueError on a connection that was closed here."""
         try:
             return next(self._chunks, b"")
         except (exceptions.HTTPError, ValueError, OSError):
             return b""
 
 
-def _message(response: urllib3.BaseHTTPResponse) -> str:
-    try:
-        return str(json.loads(response.data)["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"the API server answered {response.status}"
-
-
-def _words(error: BaseException) -> str:
-    """The reason at the bottom of a nested error."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not the one that the kubeconfig trusts: {error.verify_message}"
-    return getattr(error, "strerror", None) or str(error).partition(": ")[2] or type(error).__name__
-
-
-def _pool(access: Access) -> urllib3.HTTPConnectionPool:
-    parts = urlsplit(access.server)
-    limits: dict[str, Any] = {"maxsize": 8}
-    if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(parts.hostname or "", parts.port or 80, **limits)
-    context = ssl.create_default_context(cadata=access.authority_pem or None)
-    if access.insecure:
-        urllib3.disable_warnings(exceptions.InsecureRequestWarning)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if access.certificate_pem:
-        _present(context, access.certificate_pem)
-    if access.server_name:
-        limits |= {"server_hostname": access.server_name, "assert_hostname": access.server_name}
-    certificates = "CERT_NONE" if access.insecure else "CERT_REQUIRED"
-    return urllib3.HTTPSConnectionPool(
-        parts.hostname or "", parts.port or 443, ssl_context=context, cert_reqs=certificates, **limits
-    )
-
-
-def _present(context: ssl.SSLContext, certificate: str) -> None:
-    """The ssl module reads files only; this one is in memory and never on a disk."""
-    handle = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
-    try:
-        os.write(handle, certificate.encode())
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
+def _repeatable(error: ApiError | NoAnswer, method: str) -> bool:
+    """Whether the same request may succeed a little later, and cannot be carried out twice."""
+    if isinstance(error, NoAnswer):
+        return method != "POST" or not error.sent
+    return error.transient and (method != "POST" or error.status == 429)

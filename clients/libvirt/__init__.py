@@ -1,10 +1,11 @@
-"""Domains, networks, pools and volumes of the system's libvirtd: the only place that knows libvirt-python.
+"""Domains, networks, pools and volumes of the system's libvirtd: the only package that uses libvirt-python.
 
-connection    the one connection of this process, and libvirt's errors in our words
+connection    the one connection of this process, and libvirt's errors as ours
 description   dataclasses and their XML, both ways
 domains, networks, pools, volumes   create, find, update, remove, labelled
-console       the file a guest's serial console goes to, and waiting for an answer
+sizes         memory and processors of a running domain
+content       what a volume holds when it is created
 
-libvirt-python is imported inside functions: the program declares a VM on machines that do not have it.
-Left out: remote libvirtds, migration, snapshots.
+libvirt-python is imported inside functions, so that the lab runs on machines that do not have it.
+Out of scope: remote libvirtds, migration, snapshots, and the service in a guest (`substrates/vm`).
 """

@@ -1,7 +1,8 @@
-"""What a volume holds when it is made: a plain archive of small files, or the bytes of a template.
+"""What a volume holds when it is created: a plain archive of small files, or the bytes of a template.
 
-The archive is ustar, the same bytes for the same files, so that its fingerprint says whether they changed. The guest reads
-it off the raw disk: no file system. Template files are sparse, and only what they hold is sent.
+The archive is ustar, the same bytes for the same files, so that its fingerprint shows whether they changed. The guest
+reads it from the raw disk, without a file system. Template files are sparse, and only their data is sent.
+Out of scope: compression, and content of qcow2 volumes.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from typing import Any
 from machine.errors import InvalidInput
 
 SECTOR_BYTES = 512
-HEAD_BYTES = 2048  # an ext4 begins with 1 KiB of nothing
+HEAD_BYTES = 2048  # an ext4 begins with 1 KiB of zeros
 PIECE_BYTES = 1024**2
-Piece = tuple[int, bytes]  # where it goes, and what
+Piece = tuple[int, bytes]  # offset in bytes, data
 
 
 def archive(files: Mapping[str, str]) -> bytes:
@@ -44,14 +45,14 @@ def _plain(name: str) -> str:
 
 
 def pieces(data: bytes) -> Iterator[Piece]:
-    """The bytes in pieces, the first one last: a volume that begins with zeros was never finished."""
+    """The bytes in pieces, the first one last: a volume that begins with zeros is unfinished."""
     starts = range(0, len(data), PIECE_BYTES)
     for start in [*starts[1:], *starts[:1]]:
         yield start, data[start : start + PIECE_BYTES]
 
 
 def pieces_of(template: Path) -> Iterator[Piece]:
-    """What a sparse file holds, piece by piece, the first one last."""
+    """The data of a sparse file, piece by piece, the first one last."""
     with template.open("rb") as file:
         starts = [
             (at, min(PIECE_BYTES, end - at))
@@ -64,7 +65,7 @@ def pieces_of(template: Path) -> Iterator[Piece]:
 
 
 def is_blank(template: Path) -> bool:
-    """Whether a template begins as a volume does that was never finished."""
+    """Whether a template begins with zeros, as an unfinished volume does."""
     with template.open("rb") as file:
         return not any(file.read(HEAD_BYTES))
 
@@ -74,7 +75,7 @@ def _extents(descriptor: int) -> Iterator[tuple[int, int]]:
     while at < size:
         try:
             start = os.lseek(descriptor, at, os.SEEK_DATA)
-        except OSError:  # nothing but a hole up to the end
+        except OSError:  # a hole up to the end
             return
         at = os.lseek(descriptor, start, os.SEEK_HOLE)
         yield start, at

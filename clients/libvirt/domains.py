@@ -1,29 +1,29 @@
-"""Domains: make, find, change, stop and take away guests.
+"""Domains: create, find, start, stop and remove guests.
 
-A domain is defined before it is started, so that one whose QEMU was killed is still there, shut off, to be started again.
-Whose it is says the label in its metadata; one of somebody else is never touched.
+A domain is defined before it is started, so that one whose QEMU was killed still exists, shut off, to be started again.
+The label in its metadata names the owner; a domain of another owner is never changed.
+Out of scope: changing a running domain (`sizes`), and what a guest prints (`substrates/vm/console.py`).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clients.libvirt import connection, console
-from clients.libvirt.connection import asked, unless_gone
+from clients.libvirt import connection
+from clients.libvirt.connection import asked, library, present, unless_gone
 from clients.libvirt.description import DomainSpec, domain
-from machine import processes
+from machine import places, processes
 from machine.errors import InvalidInput, VmlabError
-from machine.waiting import answer_seconds
+from machine.waiting import Deadline
 
 GONE_SECONDS = 20.0
-LIVE_SECONDS = 3.0  # for a guest to give memory back, or to take it
-PRESS_AGAIN_SECONDS = 1.0  # a guest that still boots misses the power button
+RETRY_SECONDS = 1.0  # a guest that still boots misses an ACPI shutdown request
 PAUSE_SECONDS = 0.01
 LOGS = Path("/var/log/libvirt/qemu")
+ROTATED = 10  # files that virtlogd keeps of a console that grew past 2 MiB
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Found:
         return next(iter(processes.by_command(*words)), 0) if self.running else 0
 
 
-# -- make and find
+# -- create and find
 
 
 def create(spec: DomainSpec, *, running: bool = True) -> Found:
-    """Define it, and start it. What an interrupted create of ours left under the name is taken away first; InvalidInput when
-    the name is somebody else's. A domain that does not start is not left behind."""
+    """Define it, and start it. What an interrupted create of ours left under the name is removed first; InvalidInput when
+    the name belongs to another owner. A domain that does not start is removed."""
     document = domain.to_xml(spec, connection.qemu_user())
     refuse_foreign(spec.name, spec.stack)
     remove(spec.name, spec.stack)
@@ -59,13 +59,19 @@ def create(spec: DomainSpec, *, running: bool = True) -> Found:
     except VmlabError:
         remove(spec.name, spec.stack)
         raise
-    return _found(made)
+    return read(made)
 
 
 def find(name: str) -> Found | None:
-    """The domain of this name, whoever's it is (`spec.stack` is "" for somebody else's); None when there is none."""
+    """The domain of this name, whatever its owner (`spec.stack` is "" for a foreign one); None when there is none."""
     handle = _handle(name)
     return None if handle is None else _seen(handle)
+
+
+def runs(name: str) -> bool:
+    """Whether a domain of this name runs."""
+    there = find(name)
+    return there is not None and there.running
 
 
 def labelled(beginnings: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -75,135 +81,76 @@ def labelled(beginnings: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def every() -> list[Found]:
-    """All the domains there are."""
+    """All domains."""
     with asked("cannot list the domains"):
         handles = connection.open().listAllDomains()
     return [found for found in map(_seen, handles) if found is not None]
 
 
 def refuse_foreign(name: str, stack: str) -> None:
-    """InvalidInput when a domain of this name is not this stack's."""
+    """InvalidInput when a domain of this name does not belong to this stack."""
     there = find(name)
     if there is not None and there.spec.stack != stack:
-        owner = f"the stack {there.spec.stack}" if there.spec.stack else "somebody else"
-        raise InvalidInput(f"the domain {name} is there already and belongs to {owner}; it stays as it is")
+        owner = f"the stack {there.spec.stack}" if there.spec.stack else "another user"
+        raise InvalidInput(f"the domain {name} already exists and belongs to {owner}; it is left unchanged")
 
 
-# -- change
+def owned(spec: DomainSpec) -> Any:
+    """The handle (a virDomain) of this stack's domain; VmlabError when it does not exist or has another owner."""
+    handle = _handle(spec.name)
+    if handle is not None and read(handle).spec.stack != spec.stack:
+        handle = None
+    return present(handle, f"domain {spec.name}")
 
 
-def update(spec: DomainSpec, *, stop_seconds: float) -> Found:
-    """Memory and processors within their maximum, `cpus` and `autostart`: on the definition, and on the running guest.
-
-    Where the guest does not play along (it has no balloon driver, it does not let go of a processor) it is
-    shut down and started again. VmlabError when it has another size even then."""
-    handle = _owned(spec)
-    with asked(f"cannot change the domain {spec.name}"):
-        defined = replace(spec, uuid=handle.UUIDString())
-        connection.open().defineXML(domain.to_xml(defined, connection.qemu_user()))
-        handle.setAutostart(int(spec.autostart))
-    now = _found(handle)
-    if now.running and not _live(handle, spec):
-        stop(spec.name, stop_seconds)
-        start(spec.name)
-        settle_size(spec, answer_seconds())
-    return _found(handle)
+def read(handle: Any) -> Found:
+    """The domain of a handle; VmlabError when it does not exist any more."""
+    return present(_seen(handle), f"domain {handle.name()}")
 
 
-def settle_size(spec: DomainSpec, seconds: float) -> None:
-    """Wait until a guest with less than its maximum of memory has given the rest back; VmlabError when it does not."""
-    handle = _owned(spec)
-    if not _comes_to_size(handle, spec, seconds):
-        raise VmlabError(_misfit(handle, spec))
-
-
-def _live(handle: Any, spec: DomainSpec) -> bool:
-    """Try it on the running guest; whether it came to that."""
-    import libvirt
-
-    now, live = _found(handle).spec, libvirt.VIR_DOMAIN_AFFECT_LIVE
-    quota = {
-        "vcpu_period": domain.PERIOD_MICROSECONDS,
-        "vcpu_quota": domain.quota_microseconds(spec),
-    }
-    try:
-        if now.memory_bytes != spec.memory_bytes:
-            handle.setMemoryFlags(spec.memory_bytes // 1024, live)
-        if now.vcpus != spec.vcpus:
-            handle.setVcpusFlags(spec.vcpus, live)
-        if domain.quota_microseconds(now) != quota["vcpu_quota"]:
-            handle.setSchedulerParametersFlags(quota, live)
-    except libvirt.libvirtError:
-        return False
-    return _comes_to_size(handle, spec)
-
-
-def _comes_to_size(handle: Any, spec: DomainSpec, seconds: float = LIVE_SECONDS) -> bool:
-    return _until(lambda: _size(_found(handle).spec) == _size(spec), seconds)
-
-
-def _size(spec: DomainSpec) -> tuple[int, int, int]:
-    return spec.memory_bytes, spec.vcpus, domain.quota_microseconds(spec)
-
-
-def _misfit(handle: Any, spec: DomainSpec) -> str:
-    now = _found(handle).spec
-    return (
-        f"the guest {spec.name} uses {now.memory_bytes} bytes and {now.vcpus} processors, not {spec.memory_bytes} and "
-        f"{spec.vcpus}; below the maximum it needs the module virtio_balloon: load it, or make max_memory_bytes smaller"
-    )
-
-
-# -- start, stop, take away
+# -- start, stop, remove
 
 
 def start(name: str) -> None:
-    """Start it if it does not run; what was saved of an earlier run is not resumed."""
-    import libvirt
-
+    """Start it if it does not run; a saved state of an earlier run is not resumed."""
+    libvirt = library()
     with asked(f"cannot start the domain {name}"):
         handle = connection.open().lookupByName(name)
-        state = handle.state()[0]
-        if state == libvirt.VIR_DOMAIN_PAUSED:
+        if handle.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
             handle.resume()
         elif not handle.isActive():
-            if there := domain.from_xml(handle.XMLDesc(0)).console:
-                console.make_room(there)
+            if console := domain.from_xml(handle.XMLDesc(0)).console:
+                Path(console).parent.mkdir(parents=True, exist_ok=True)  # virtlogd makes the file
             handle.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
 
 
 def stop(name: str, seconds: float) -> bool:
-    """Press the power button and wait so long, then pull the plug; whether it shut down cleanly."""
-    import libvirt
-
+    """Send ACPI shutdown requests for so long, then terminate it by force; whether it shut down by itself."""
     handle = _handle(name)
     if handle is None or not _is_active(handle):
         return True
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        # Not taken by a guest that is ending at this moment, which libvirt calls active until QEMU has closed its socket.
-        unless_gone(handle.shutdownFlags, libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
-        if _until(lambda: not _is_active(handle), min(left, PRESS_AGAIN_SECONDS)):
-            break
+    request, deadline = library().VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN, Deadline(seconds)
+    while not deadline.passed and _is_active(handle):
+        # Refused by a guest that is ending at this moment, which libvirt calls active until QEMU has closed its socket.
+        unless_gone(handle.shutdownFlags, request)
+        _ends(handle, min(deadline.left(), RETRY_SECONDS))
     clean = not _is_active(handle)
     if not clean:
         unless_gone(handle.destroy)
-    if not _until(lambda: not _is_active(handle), GONE_SECONDS):
-        raise VmlabError(f"the domain {name} does not end; its QEMU is pid {_found(handle).pid}")
+    if not _ends(handle, GONE_SECONDS):
+        raise VmlabError(f"the domain {name} does not end; its QEMU is process {read(handle).pid}")
     return clean
 
 
 def remove(name: str, stack: str, stop_seconds: float = 0.0) -> None:
-    """Stop it and take it away with its console and its log; done when it is gone. Somebody else's stays, also
-    when no stack is named: what is not ours has no label, which reads as "" too."""
+    """Stop and remove it with its console and its log; returns when it is gone. A domain of another owner stays, also
+    when no stack is named: a foreign domain has no label, which reads as "" too."""
     if not stack:
         return
-    import libvirt
-
     there, handle = find(name), _handle(name)
     if there is None or handle is None or there.spec.stack != stack:
         return
-    pid = there.pid
+    libvirt, pid = library(), there.pid
     stop(name, stop_seconds)
     unless_gone(
         handle.undefineFlags,
@@ -212,16 +159,23 @@ def remove(name: str, stack: str, stop_seconds: float = 0.0) -> None:
         | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
     )
-    if not _until(lambda: _handle(name) is None and not _lives(pid, there.spec.uuid), GONE_SECONDS):
-        raise VmlabError(f"the domain {name} is still there after it was removed; virsh domstate {name}")
+    gone = Deadline(GONE_SECONDS).until(
+        lambda: _handle(name) is None and not _lives(pid, there.spec.uuid), PAUSE_SECONDS
+    )
+    if not gone:
+        raise VmlabError(f"the domain {name} still exists after it was removed; virsh domstate {name}")
     forget(name, there.spec.console)
 
 
-def forget(name: str, console_file: str) -> None:
-    """Remove the console's file and QEMU's log of a domain that is gone."""
-    for log in (console_file, str(LOGS / f"{name}.log")):
-        if log:
-            console.remove(log)
+def forget(name: str, console: str) -> None:
+    """Remove QEMU's log and the console file of a domain that is gone, with what virtlogd rotated, and our own folder
+    of consoles when it is empty."""
+    for log in (LOGS / f"{name}.log", *([Path(console)] if console else [])):
+        for file in [log, *(log.with_name(f"{log.name}.{number}") for number in range(ROTATED))]:
+            file.unlink(missing_ok=True)
+        if log.is_relative_to(places.run()) and log.parent != places.run():
+            with suppress(OSError):  # not empty
+                log.parent.rmdir()
 
 
 # -- inside
@@ -231,23 +185,9 @@ def _handle(name: str) -> Any:
     return connection.found(connection.open().lookupByName, name)
 
 
-def _owned(spec: DomainSpec) -> Any:
-    handle = _handle(spec.name)
-    if handle is None or _found(handle).spec.stack != spec.stack:
-        raise VmlabError(f"the domain {spec.name} is gone; refresh, then up")
-    return handle
-
-
-def _found(handle: Any) -> Found:
-    found = _seen(handle)
-    if found is None:
-        raise VmlabError(f"the domain {handle.name()} went away; refresh, then up")
-    return found
-
-
 def _seen(handle: Any) -> Found | None:
-    """The domain as it is; None when it went away meanwhile."""
-    import libvirt
+    """The domain as it is; None when it was removed meanwhile."""
+    libvirt = library()
 
     def look(_: str) -> Found:
         spec = domain.from_xml(handle.XMLDesc(0))
@@ -261,14 +201,9 @@ def _is_active(handle: Any) -> bool:
     return bool(connection.found(lambda _: handle.isActive(), handle.name()))
 
 
+def _ends(handle: Any, seconds: float) -> bool:
+    return Deadline(seconds).until(lambda: not _is_active(handle), PAUSE_SECONDS)
+
+
 def _lives(pid: int, uuid: str) -> bool:
     return pid in processes.by_command("qemu-system-x86_64", "-uuid", uuid) if pid else False
-
-
-def _until(happened: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(PAUSE_SECONDS)
-    return True

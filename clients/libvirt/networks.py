@@ -1,4 +1,7 @@
-"""Networks: make, find, start and take away bridges of libvirt's. Whose one is says the label in its metadata."""
+"""Networks: create, find, start and remove bridges of libvirt's. The label in its metadata names the owner.
+
+Out of scope: addresses of guests, which set their own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.libvirt import connection
-from clients.libvirt.connection import asked, unless_gone
+from clients.libvirt.connection import asked, present, unless_gone
 from clients.libvirt.description import NetworkSpec, network
 from machine.errors import InvalidInput, VmlabError
 
@@ -24,8 +27,8 @@ class Found:
 
 
 def create(spec: NetworkSpec) -> Found:
-    """Define it and start it. An equal one of ours is kept, another one is taken away first; InvalidInput when the name or the
-    bridge is somebody else's. A network that does not start is not left behind."""
+    """Define it and start it. An equal one of ours is kept, a different one is removed first; InvalidInput when the name
+    or the bridge belongs to another owner. A network that does not start is removed."""
     document = network.to_xml(spec)
     refuse_foreign(spec)
     there = find(spec.name)
@@ -42,7 +45,7 @@ def create(spec: NetworkSpec) -> Found:
 
 
 def find(name: str) -> Found | None:
-    """The network of this name, whoever's it is (`spec.stack` is "" for somebody else's); None when there is none."""
+    """The network of this name, whatever its owner (`spec.stack` is "" for a foreign one); None when there is none."""
     handle = _handle(name)
     return None if handle is None else _seen(handle)
 
@@ -64,20 +67,18 @@ def refuse_foreign(spec: NetworkSpec) -> None:
     """InvalidInput when the network's name is not this stack's, or its bridge is a link of something else."""
     there = find(spec.name)
     if there is not None and there.spec.stack != spec.stack:
-        owner = f"the stack {there.spec.stack}" if there.spec.stack else "somebody else"
+        owner = f"the stack {there.spec.stack}" if there.spec.stack else "another user"
         raise InvalidInput(
-            f"the network {spec.name} is there already and belongs to {owner}; it stays as it is"
+            f"the network {spec.name} already exists and belongs to {owner}; it is left unchanged"
         )
     ours = {other.spec.bridge for other in every() if other.spec.stack == spec.stack}
     if spec.bridge not in ours and (LINKS / spec.bridge).exists():
-        raise InvalidInput(f"there is a link called {spec.bridge} already; ip link show {spec.bridge}")
+        raise InvalidInput(f"a link named {spec.bridge} already exists; ip link show {spec.bridge}")
 
 
 def update(spec: NetworkSpec) -> Found:
     """Start it if it does not run, and set `autostart`; the rest of a network cannot be changed in place."""
-    handle = _handle(spec.name)
-    if handle is None:
-        raise VmlabError(f"the network {spec.name} is gone; refresh, then up")
+    handle = present(_handle(spec.name), f"network {spec.name}")
     with asked(f"cannot start the network {spec.name}"):
         handle.setAutostart(int(spec.autostart))
         if not handle.isActive():
@@ -86,7 +87,7 @@ def update(spec: NetworkSpec) -> Found:
 
 
 def remove(name: str, stack: str) -> None:
-    """Stop it and take it away; somebody else's stays, also when no stack is named: no label reads as "" too."""
+    """Stop and remove it; one of another owner stays, also when no stack is named: no label reads as "" too."""
     if not stack:
         return
     there, handle = find(name), _handle(name)
@@ -108,14 +109,11 @@ def _handle(name: str) -> Any:
 
 
 def _found(handle: Any) -> Found:
-    found = _seen(handle)
-    if found is None:
-        raise VmlabError(f"the network {handle.name()} went away; refresh, then up")
-    return found
+    return present(_seen(handle), f"network {handle.name()}")
 
 
 def _seen(handle: Any) -> Found | None:
-    """The network as it is; None when it went away meanwhile."""
+    """The network as it is; None when it was removed meanwhile."""
 
     def look(_: str) -> Found:
         spec = network.from_xml(handle.XMLDesc(0))

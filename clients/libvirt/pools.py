@@ -1,18 +1,21 @@
-"""Pools: directories of ours that libvirt keeps volumes in. Ours are those that lie under `places.pools()`."""
+"""Pools: directories in which libvirt keeps volumes. Ours are those below `places.pools()`.
+
+Out of scope: pools of other kinds (LVM, NFS), and what is in them (`volumes`).
+"""
 
 from __future__ import annotations
 
 import stat
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clients.libvirt import connection
-from clients.libvirt.connection import asked, unless_gone
+from clients.libvirt.connection import asked, library, present, unless_gone
 from clients.libvirt.description import PoolSpec, pool
 from machine import places
 from machine.errors import InvalidInput, VmlabError
+from machine.waiting import Deadline
 
 REFRESH_SECONDS = 20.0
 PAUSE_SECONDS = 0.005
@@ -32,9 +35,9 @@ class Found:
 
 
 def create(spec: PoolSpec) -> Found:
-    """Make the directory, define the pool and start it; one of ours that is there is kept with what it holds.
+    """Make the directory, define the pool and start it; one of ours that exists is kept with its content.
 
-    InvalidInput when the name is somebody else's or QEMU could not reach what is in it."""
+    InvalidInput when the name belongs to another owner or QEMU could not reach what is in it."""
     document = pool.to_xml(spec)
     refuse_foreign(spec)
     refuse_unreachable(spec.path)
@@ -54,7 +57,7 @@ def create(spec: PoolSpec) -> Found:
 
 
 def find(name: str) -> Found | None:
-    """The pool of this name, whoever's it is; None when there is none."""
+    """The pool of this name, whatever its owner; None when there is none."""
     handle = _handle(name)
     return None if handle is None else _seen(handle)
 
@@ -72,14 +75,14 @@ def is_ours(path: str) -> bool:
 
 
 def refuse_foreign(spec: PoolSpec) -> None:
-    """InvalidInput when it would not lie where ours do, or the name is a pool's that does not."""
+    """InvalidInput when its directory is not below ours, or a pool of this name has one elsewhere."""
     if not is_ours(spec.path):
         raise InvalidInput(
             f"the directory of pool {spec.name} must lie in {places.pools()}, unlike {spec.path}"
         )
     there = find(spec.name)
     if there is not None and not there.ours:
-        raise InvalidInput(f"the pool {spec.name} is there already, in {there.spec.path}; it stays as it is")
+        raise InvalidInput(f"the pool {spec.name} already exists, in {there.spec.path}; it is left unchanged")
 
 
 def refuse_unreachable(path: str) -> None:
@@ -101,9 +104,7 @@ def _passes(folder: Path, user: int, group: int) -> bool:
 
 def update(spec: PoolSpec) -> Found:
     """Start it if it does not run, and set the mode of its directory and `autostart`."""
-    handle = _handle(spec.name)
-    if handle is None:
-        raise VmlabError(f"the pool {spec.name} is gone; refresh, then up")
+    handle = present(_handle(spec.name), f"pool {spec.name}")
     with asked(f"cannot start the pool {spec.name}"):
         handle.setAutostart(int(spec.autostart))
         Path(spec.path).mkdir(exist_ok=True)
@@ -116,7 +117,7 @@ def update(spec: PoolSpec) -> Found:
 
 
 def remove(name: str) -> None:
-    """Take it away with its directory; VmlabError when there are still volumes in it. Somebody else's stays."""
+    """Remove it with its directory; VmlabError when there are still volumes in it. A foreign pool stays."""
     there, handle = find(name), _handle(name)
     if there is None or handle is None or not there.ours:
         return
@@ -142,19 +143,16 @@ def active(name: str) -> Any:
 
 
 def refresh(handle: Any) -> None:
-    """Have libvirt look at the directory. It refuses while it makes a volume in it, so it is asked again for a while."""
-    import libvirt
-
-    deadline = time.monotonic() + REFRESH_SECONDS
+    """Have libvirt read the directory. It refuses while it creates a volume there, so the call is retried for a while."""
+    libvirt, deadline = library(), Deadline(REFRESH_SECONDS)
     while True:
         try:
             handle.refresh(0)
             return
         except libvirt.libvirtError as error:
-            busy = "asynchronous jobs" in str(error)  # there is no code of its own for it
-            if not busy or time.monotonic() > deadline:
+            busy = "asynchronous jobs" in str(error)  # libvirt has no separate code for it
+            if not busy or not deadline.pause(PAUSE_SECONDS):
                 raise
-        time.sleep(PAUSE_SECONDS)
 
 
 def _handle(name: str) -> Any:
@@ -162,14 +160,11 @@ def _handle(name: str) -> Any:
 
 
 def _found(handle: Any) -> Found:
-    found = _seen(handle)
-    if found is None:
-        raise VmlabError(f"the pool {handle.name()} went away; refresh, then up")
-    return found
+    return present(_seen(handle), f"pool {handle.name()}")
 
 
 def _seen(handle: Any) -> Found | None:
-    """The pool as it is; None when it went away meanwhile."""
+    """The pool as it is; None when it was removed meanwhile."""
 
     def look(_: str) -> Found:
         spec = pool.from_xml(handle.XMLDesc(0))

@@ -1,7 +1,7 @@
-"""Volumes: files of our pools. libvirt has no metadata for them; the pool's path says whose they are.
+"""Volumes: files of our pools. libvirt has no metadata for them; the pool's path shows the owner.
 
 A volume with content is finished by its first piece, which is written last. One that a killed create left therefore
-begins with zeros, and is known by that.
+begins with zeros, and is recognised by that. Out of scope: snapshots, shrinking, and the file system on a volume.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from clients.libvirt import connection, content, domains, pools
-from clients.libvirt.connection import asked, unless_gone
+from clients.libvirt.connection import asked, library, present, unless_gone
 from clients.libvirt.description import VolumeSpec, volume
-from machine.errors import InvalidInput, VmlabError
+from machine.errors import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Found:
 
 
 def create(spec: VolumeSpec, files: Mapping[str, str] | None = None, copy_of: str = "") -> Found:
-    """Make it with an archive of files, with what a template holds, over a backing file, or empty.
+    """Create it with an archive of files, with a template's content, over a backing file, or empty.
 
-    A finished one of ours is kept if it was made alike and nothing is to be written into it: it may hold data that a pool
-    lost out of sight. Anything else under the name is taken away first."""
+    A finished one of ours is kept if it has the same spec and nothing is to be written into it: it may hold data of a
+    pool whose definition was lost. Anything else under the name is removed first."""
     spec, archive = planned(spec, files, copy_of)
     document = volume.to_xml(spec, connection.qemu_user())
     refuse_foreign(spec)
@@ -50,7 +50,7 @@ def create(spec: VolumeSpec, files: Mapping[str, str] | None = None, copy_of: st
 def planned(
     spec: VolumeSpec, files: Mapping[str, str] | None, copy_of: str
 ) -> tuple[VolumeSpec, bytes | None]:
-    """The spec with the capacity that it will have, and the archive that will be written; InvalidInput when they do not fit."""
+    """The spec with its final capacity, and the archive that will be written; InvalidInput when they do not fit."""
     if (files is not None or copy_of) and (
         spec.format != "raw" or spec.backing or (files is not None and copy_of)
     ):
@@ -60,7 +60,7 @@ def planned(
     archive = None if files is None else content.archive(files)
     template = copy_of or spec.backing
     if template and not Path(template).is_file():
-        raise InvalidInput(f"the volume {spec.name} needs the file {template}, which is not there")
+        raise InvalidInput(f"the volume {spec.name} needs the file {template}, which does not exist")
     if copy_of and content.is_blank(Path(copy_of)):
         raise InvalidInput(
             f"the volume {spec.name} cannot be a copy of {copy_of}: that begins with nothing but zeros"
@@ -90,14 +90,14 @@ def find(name: str, pool: str) -> Found | None:
 
 
 def refuse_foreign(spec: VolumeSpec) -> None:
-    """InvalidInput when its pool is somebody else's."""
+    """InvalidInput when its pool is a foreign one."""
     there = pools.find(spec.pool)
     if there is not None and not there.ours:
-        raise InvalidInput(f"the pool {spec.pool} is not the lab's; it stays as it is")
+        raise InvalidInput(f"the pool {spec.pool} is not the lab's; it is left unchanged")
 
 
 def fingerprint(name: str, pool: str) -> str:
-    """SHA-256 of all that it holds; "" when it is not there."""
+    """SHA-256 of its whole content; "" when it does not exist."""
     handle = _handle(name, pool)
     if handle is None:
         return ""
@@ -117,19 +117,15 @@ def labelled() -> list[tuple[str, str]]:
 
 
 def grow(name: str, pool: str, capacity_bytes: int) -> Found:
-    """Make it larger, also under a guest that runs. What is on it does not know: a file system stays as it is."""
-    handle = _handle(name, pool)
-    if handle is None:
-        raise VmlabError(f"the volume {name} is gone; refresh, then up")
+    """Make it larger, also under a running guest. A file system on it keeps its size."""
+    handle = present(_handle(name, pool), f"volume {name}")
     with asked(f"cannot make the volume {name} larger"):
         user = next((d for d in domains.every() if d.running and _uses(d, handle.path())), None)
         if user is None:
             handle.resize(capacity_bytes, 0)
         else:
-            import libvirt
-
             guest = connection.open().lookupByName(user.spec.name)
-            guest.blockResize(handle.path(), capacity_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            guest.blockResize(handle.path(), capacity_bytes, library().VIR_DOMAIN_BLOCK_RESIZE_BYTES)
             pools.refresh(_pool(pool))
     return _found(_handle(name, pool), pool)
 
@@ -139,17 +135,14 @@ def _uses(domain: domains.Found, path: str) -> bool:
 
 
 def remove(name: str, pool: str) -> None:
-    """Take it away; one that is gone is gone, and somebody else's stays."""
+    """Remove it; one that does not exist is removed already, and a foreign one stays."""
     handle = _handle(name, pool)
     if handle is not None:
         unless_gone(handle.delete, 0)
 
 
 def _pool(name: str) -> Any:
-    handle = pools.active(name)
-    if handle is None:
-        raise VmlabError(f"there is no pool {name}; refresh, then up")
-    return handle
+    return present(pools.active(name), f"pool {name}")
 
 
 def _handle(name: str, pool: str) -> Any:
@@ -161,7 +154,7 @@ def _handle(name: str, pool: str) -> Any:
         found = connection.found(handle.storageVolLookupByName, name)
         if (
             found is None or not Path(found.path()).exists()
-        ):  # what others do to files libvirt learns when asked to
+        ):  # libvirt sees changes by others after a refresh only
             pools.refresh(handle)
             found = connection.found(handle.storageVolLookupByName, name)
         return found

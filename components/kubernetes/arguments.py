@@ -1,4 +1,4 @@
-"""What only a cluster has, as the stack's configuration says it; ValueError names the key that is wrong."""
+"""Settings of a cluster alone, from the stack's configuration; ValueError names the key that is wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from clients.kubernetes.access import Choice, chosen
+from clients.kubernetes.choice import Choice, chosen
 from components.spec import positive_number
 
 EXPOSURES = ("ClusterIP", "NodePort", "LoadBalancer")
@@ -25,8 +25,8 @@ class ClusterArgs:
 
     @classmethod
     def from_config(cls, config: pulumi.Config, cpus: float) -> ClusterArgs:
-        """As configured. Where nothing is said, a pod's CPU is reserved as it is limited, as its memory always is: the
-        cluster then promises what the stack's limits say, and ends such a pod last."""
+        """As configured. By default a pod's CPU request equals its limit, as its memory's always does: the cluster then
+        reserves what the stack's limits state, and evicts such a pod last."""
         request = positive_number("cpuRequest", config.get("cpuRequest") or str(cpus))
         expose = config.get("expose") or "ClusterIP"
         if expose not in EXPOSURES:

@@ -9,13 +9,13 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from clients.kubernetes.access import Choice
+from clients.kubernetes.choice import Choice
 from components.spec import object_name
 from machine.waiting import answer_seconds
 
 STACK, URN_HASH = "vmlab.stack", "vmlab.urn-hash"
 NAME, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
-SPARE_SECONDS = 5.0  # beyond what the service may take, so that Kubernetes gives up first and says why
+SPARE_SECONDS = 5.0  # beyond the service's deadline, so that Kubernetes fails first and reports why
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def provider_of(component: str, cluster: Choice, parent: pulumi.Resource) -> k8s
     """An explicit provider: never the user's default context.
 
     Settings are changed in place and roll the pods by a hash; replaced, they would be gone for a moment in which no pod can
-    start. What somebody changed by hand is taken back: the objects are the stack's own."""
+    start. What was changed by hand is reverted: the objects are the stack's own."""
     return k8s.Provider(
         f"{component}-cluster",
         kubeconfig=str(cluster.path),

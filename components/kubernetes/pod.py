@@ -1,4 +1,4 @@
-"""The one description of a pod: Deployment, node probe, pulse and the lab's copies are all held to `restricted` and beyond.
+"""The one description of a pod: Deployment, node probe, pulse and the lab's copies all meet the level `restricted`, and more.
 
 Beyond Pod Security's rules: a read-only root, no token, no environment of other services, memory reserved as it is limited.
 """
@@ -36,7 +36,7 @@ def service_pod(args: ServiceArgs, image: str, cpu_request: float, names: dict[s
         },
         **_probes(args),
     }
-    if not args.artifact.echoes_nonce:  # ours goes on for DRAIN_SECONDS by itself
+    if not args.artifact.echoes_nonce:  # ours continues for DRAIN_SECONDS by itself
         own["lifecycle"] = {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}}
     return restricted(image, own, mounts, volumes) | {
         "serviceAccountName": names["identity"],

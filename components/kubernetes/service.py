@@ -34,7 +34,7 @@ class KubernetesService(pulumi.ComponentResource):
         super().__init__("vmlab:index:KubernetesService", name, None, opts)
         family = Family(name, self, provider_of(name, own.cluster, self))
         volume = storage.volume(family) if own.cluster.ours else None
-        # A namespace goes before the volume that its claim holds on to.
+        # A namespace is removed before the volume that its claim holds.
         here = ground.lay(family, args, after=[volume] if volume is not None else [])
         copies = ground.lay(family, args, boot=True)
         # After the copies' ground too: so the two namespaces go at the same time, which takes 5 s each at the least.
@@ -68,7 +68,7 @@ class KubernetesService(pulumi.ComponentResource):
         here: ground.Ground,
         needed: list[pulumi.Resource],
     ) -> Any:
-        """Last, when all that its pods are held to and refer to is there."""
+        """Last, when everything that limits its pods and that they refer to exists."""
         guards = ground.guard(family, args, here, workload.most_replicas(args))
         names = {part: family.object_name(part) for part in ("settings", "identity", "claim")}
         names |= {"secret": family.object_name("secret")} if args.secret is not None else {}
@@ -105,7 +105,7 @@ def _conditions(own: ClusterArgs, known: cluster.Cluster) -> dict[str, Any]:
         runtime="containerd, runc" if own.cluster.ours else "the cluster's",
         network=f"{own.expose}, kube-proxy",
         variant="slim",
-        cluster=known.said,
+        cluster=known.description,
         cpu_request=own.cpu_request,
         autoscaler=known.autoscaler,
         network_policy=known.network_policy,

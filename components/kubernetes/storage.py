@@ -35,7 +35,7 @@ def volume(family: Family) -> Any:
         family.object_name("folder"),
         pulumi.ResourceOptions(parent=family.parent),
     )
-    # The lab's cluster has one node. Retain: the folder is Pulumi's, and goes with the stack.
+    # The lab's cluster has one node. Retain: the folder is Pulumi's, and is removed with the stack.
     spec = {
         "capacity": {"storage": SIZE},
         "accessModes": MODES,

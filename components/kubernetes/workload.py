@@ -20,7 +20,7 @@ CALM_SECONDS = 15  # before it scales down; upstream's default of 5 minutes is l
 
 
 def most_replicas(args: ServiceArgs) -> int:
-    """Up to where the autoscaler goes."""
+    """The autoscaler's maximum."""
     return 2 * args.replicas + 1
 
 
@@ -75,7 +75,7 @@ def url_of(service: Any, own: ClusterArgs, port: int) -> pulumi.Output[str]:
 
 
 def autoscaler(family: Family, ground: Ground, args: ServiceArgs, deployment: Any) -> Any:
-    """More pods when they use half of what each may; a half of the limit, because the reserve says little of the load."""
+    """More pods when they use half of what each may; a half of the limit, because the request is unrelated to the load."""
     target = {"type": "AverageValue", "averageValue": milli(args.cpus / 2)}
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment.metadata.name},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import WrongUse
@@ -20,7 +21,7 @@ def open_project(options: argparse.Namespace) -> tuple[Project, Backend]:
     directory = Path(options.cwd)
     if not directory.is_dir():
         raise WrongUse(f"no such folder: {directory}")
-    project = projects.load(projects.find(directory))
+    project = replace(projects.load(projects.find(directory)), config_file=options.config_file)
     url = os.environ.get("PULUMI_BACKEND_URL") or project.backend_url
     return project, open_backend(url, os.environ)
 

@@ -52,6 +52,7 @@ class Project:
     path: Path  # of Pulumi.yaml
     main: str = ""
     stack_config_dir: str = ""
+    config_file: str = ""  # `--config-file`: the stack's configuration is there
     description: str = ""
     backend_url: str = ""
     runtime_options: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +76,8 @@ class Project:
 
     def stack_file(self, stack: str) -> Path:
         """Where a stack's configuration is."""
+        if self.config_file:
+            return Path(self.config_file).absolute()
         return self.root / self.stack_config_dir / f"Pulumi.{check_name(stack)}{self.path.suffix}"
 
 

@@ -1,33 +1,34 @@
-"""Building the artifact once: every variant, the images, and the index that `substrates.artifact` reads.
+"""Building the artifact once: every variant, the images, and the index that `substrates.inputs.artifact` reads.
 
-The cache is keyed by the definition, the service's files, the versions that apt would install, and the recipe's own code. A
-build happens in a folder of its own that is renamed when it is whole; what a killed build left is removed. Where
-nothing can be fetched, what was built before from the same definition is used. Left out: removing images from the registry.
+The cache is keyed by the definition, the service's files, the versions that apt would install, and RECIPE. A build happens in
+a temporary folder that is renamed when it is complete; what a killed build left is removed. Without a network the last build
+of the same definition is used. Out of scope: removing images from the registry.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clients.registry import Registry
 from host.artifact import apt, image, null, rootfs
 from host.artifact import index as indexes
 from host.artifact.definition import Definition, read
-from host.artifact.index import REGISTRY, Index
-from machine import places
+from host.artifact.index import Index
+from host.reporting import Say, timed
+from machine import addresses, locks, places
 from machine.errors import InvalidInput, VmlabError
 
 OURS = Path(__file__).resolve().parents[2] / "service" / "service.toml"
+# Raise it when the modules of this folder make other trees or images from the same inputs. Not a hash of their source: a
+# comment would rebuild everything.
+RECIPE = 1
 KEPT = 3
 _UNFINISHED = ".building-"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class _Plan:
     packages: dict[str, dict[str, str]]
 
 
-def build(path: Path, say: Say, registry: str = REGISTRY) -> Index:
+def build(path: Path, say: Say, registry: str = addresses.REGISTRY) -> Index:
     """The index of the artifact that a service.toml describes; built when it is not there yet, pushed if need be."""
     definition = read(path)
     base = _base()
-    with _alone(base):
+    with locks.held("artifact", 2 * rootfs.BUILD_SECONDS):
         index = _current(definition, base, say)
         indexes.write(base / f"{definition.name}.json", index)
     for one in indexes.images(definition, index).values():
@@ -65,13 +66,13 @@ def is_built(path: Path = OURS) -> bool:
     return indexes.read(folder) is not None and (_base() / f"{definition.name}.json").exists()
 
 
-def is_pushed(path: Path = OURS, registry: str = REGISTRY) -> bool:
+def is_pushed(path: Path = OURS, registry: str = addresses.REGISTRY) -> bool:
     """Whether the registry has the images of what was built; VmlabError if no registry answers."""
     definition = read(path)
     index = json.loads((_base() / f"{definition.name}.json").read_text())
     variants = [v for v in index["variants"].values() if "image" in v]
-    found = image.Registry(registry)
-    names = [v["image"].removeprefix(f"{REGISTRY}/").rpartition(":") for v in variants]
+    found = Registry(registry)
+    names = [v["image"].removeprefix(f"{addresses.REGISTRY}/").rpartition(":") for v in variants]
     return all(found.digest(n[0], n[2]) == v["image_digest"] for n, v in zip(names, variants, strict=True))
 
 
@@ -119,7 +120,7 @@ def _plan(definition: Definition, base: Path) -> _Plan:
         "slim": apt.versions(definition.packages, status, resolved, definition.path),
         "full": apt.versions(full, nothing, resolved, definition.path),
     }
-    key = hashlib.sha256(f"{_origin(definition)}{_recipe()}{json.dumps(packages)}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([_origin(definition), RECIPE, packages]).encode()).hexdigest()[:16]
     return _Plan(definition, base / key, status, packages)
 
 
@@ -153,13 +154,13 @@ def _forget_old(base: Path, name: str, say: Say) -> None:
 def _make(plan: _Plan, fresh: Path, say: Say) -> Index:
     """The trees first, so that a wrong command is known before the slow one is made."""
     definition = plan.definition
-    with _timed(f"artifact: {definition.name}: slim", say):
+    with timed(f"artifact: {definition.name}: slim", say):
         rootfs.build_slim(definition, fresh / "slim", plan.status)
     indexes.check_command(definition, fresh / "slim")
     null.build(fresh / "null")
-    with _timed(f"artifact: {definition.name}: full", say):
+    with timed(f"artifact: {definition.name}: full", say):
         installed = rootfs.build_full(definition, fresh / "full", list(plan.packages["slim"]))
-    with _timed(f"artifact: {definition.name}: packed", say):
+    with timed(f"artifact: {definition.name}: packed", say):
         index = indexes.describe(definition, fresh, {**plan.packages, "full": installed})
         indexes.add_images(definition, index)
         shutil.rmtree(fresh / "full")
@@ -183,36 +184,5 @@ def _origin(definition: Definition) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def _recipe() -> str:
-    """The code that makes the trees; what it makes changes when it does."""
-    modules = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()
-
-
 def _base() -> Path:
-    folder = places.cache() / "artifact"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def _alone(base: Path) -> Iterator[None]:
-    """One build at a time; the lock goes with the process."""
-    deadline = time.monotonic() + 2 * rootfs.BUILD_SECONDS
-    with (base / ".lock").open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise VmlabError(f"{base / '.lock'}: held by another build") from None
-                time.sleep(0.05)
-        yield
-
-
-@contextmanager
-def _timed(what: str, say: Say) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    say(f"{what} ({time.monotonic() - started:.1f} s)")
+    return places.make(places.cache() / "artifact")

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from host.artifact.definition import INSIDE_DATA, Definition
+from machine.addresses import USER
 
-USER = 65532  # "nonroot" of the distroless images
 UNIT = "vmlab-service.service"
 _EMPTY = {"data": 0o755, "dev": 0o755, "proc": 0o755, "run": 0o755, "sys": 0o755, "tmp": 0o1777}
 _ACCOUNT = f"service:x:{USER}:{USER}:service:/data:/usr/sbin/nologin\n"

@@ -1,34 +1,30 @@
-"""The index of what was built: what `substrates.artifact` reads, and by which a build is known to be whole.
+"""The index of what was built: what `substrates.inputs.artifact` reads, and by which a build is known to be complete.
 
-Left out: whether the images are pushed; the registry knows that.
+Out of scope: whether the images are pushed, which the registry knows.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from host.artifact import archive, image, manifest, null, tree
 from host.artifact.definition import Definition
+from machine import addresses, files
 from machine.errors import InvalidInput
 
 FILE = "index.json"
-REGISTRY = "127.0.0.1:5000"
 Index = dict[str, Any]
 
 
 def write(path: Path, index: Index) -> None:
-    """All or nothing, readable by everybody."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(index, indent=1) + "\n")
-    fresh.chmod(0o644)
-    fresh.rename(path)
+    """Replace the file whole; every user may read it."""
+    files.write_json(path, index)
 
 
 def read(folder: Path) -> Index | None:
-    """The index of a whole build; None if there is none or a part of it is missing or cut off."""
+    """The index of a complete build; None if there is none, or a part of it is missing or truncated."""
     try:
         index: Index = json.loads((folder / FILE).read_text())
         sizes = [(Path(v["tar"]).stat().st_size, v["tar_bytes"]) for v in index["variants"].values()]
@@ -87,7 +83,7 @@ def describe(definition: Definition, fresh: Path, packages: dict[str, dict[str, 
 def add_images(definition: Definition, index: Index) -> None:
     """Name and digests of the images, which follow from the tars."""
     for name, one in images(definition, index).items():
-        facts = {"image": f"{REGISTRY}/{one.name}", "image_digest": one.digest, "image_id": one.id}
+        facts = {"image": f"{addresses.REGISTRY}/{one.name}", "image_digest": one.digest, "image_id": one.id}
         index["variants"][name] |= facts
 
 

@@ -1,1 +1,1 @@
-"""Docker on this machine: its API before the SDK is there, and what it leaves behind."""
+"""Docker on this machine: what a killed daemon leaves (`leftovers`), and what one changes in the kernel (`traces`)."""

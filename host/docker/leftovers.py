@@ -1,32 +1,31 @@
 """Files of a killed Docker that would keep the next one from starting, recognised and removed.
 
-dockerd refuses to start when any process has the pid in its pid file, waits for a containerd that is another program by
-now, and connects to /run/containerd/containerd.sock for a minute if only the file exists (20.10). Left out: what Docker
-leaves in the kernel, host/docker/traces.py.
+dockerd refuses to start when any process has the pid in its pid file, waits for a containerd whose pid is another program's
+now, and connects to /run/containerd/containerd.sock for a minute if only the file exists (20.10). Out of scope: what Docker
+leaves in the kernel (`traces`).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from host.docker import api
-from machine import processes
+from host.reporting import Say
+from machine import ports, processes
 
 RUN = Path("/var/run")
-Say = Callable[[str], None]
 
 
 def clear(say: Say, folder: Path = RUN, proc: Path = processes.PROC) -> None:
-    """Remove what has no living process, and say each."""
+    """Remove what belongs to no living process, and report each."""
     for path, why in _stale(folder, proc):
         path.unlink(missing_ok=True)
         say(f"docker: removed the stale {path} ({why})")
 
 
 def holder(folder: Path = RUN, proc: Path = processes.PROC) -> int | None:
-    """The dockerd that lives according to Docker's own pid file, answering or not."""
+    """The pid of the dockerd that runs according to Docker's own pid file, whether it answers or not."""
     return _living(folder / "docker.pid", "dockerd", proc)
 
 
@@ -70,8 +69,8 @@ def _stale(folder: Path, proc: Path) -> Iterator[tuple[Path, str]]:
         containerd.with_suffix(".sock"),
         folder / "containerd/containerd.sock",
     ):
-        if path.is_socket() and not api.listens(path):
-            yield path, "nobody listens"
+        if path.is_socket() and not ports.accepts(path):
+            yield path, "no process listens"
 
 
 def _living(path: Path, comm: str, proc: Path) -> int | None:

@@ -1,7 +1,8 @@
-"""Everything that guests boot from, built once and cached by content; `substrates.guest` reads the index.
+"""Everything that guests boot from, built once and cached by content; `substrates.vm.guest` reads the index.
 
-A kernel's folder is keyed by its package and the code that makes it, a disk's by the artifact's build and the same code.
-What a killed build left is made again. A second kernel that is not to be had is noted, and only its stack cannot run.
+A kernel's folder is keyed by its package and `recipe`, a disk's by the artifact's build and `recipe`. What a killed build left
+is made again. A second kernel that is not available is noted, and only its stack cannot run. Out of scope: how a kernel is
+fetched (`kernel`) and a disk made (`disk`).
 """
 
 from __future__ import annotations
@@ -9,15 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from host.artifact import build as artifacts
 from host.guest import disk, kernel
-from machine import commands
+from host.reporting import Say, timed
+from machine import commands, files
 from machine.errors import VmlabError
 from substrates.inputs.artifact import load
 from substrates.vm import guest
@@ -25,7 +24,10 @@ from substrates.vm.accelerator.initramfs import Entry as File
 from substrates.vm.accelerator.initramfs import archive, character_device, directory, program
 
 INIT = Path(__file__).with_name("init.c")
+SOURCES = (INIT, *(INIT.with_name(name) for name in ("fail.h", "power.h")))
 KERNELS = ("default", "other")
+# Raise it when the modules of this folder make other kernels, initramfs or disks from the same inputs.
+RECIPE = 1
 _FLAGS = [
     "-static",
     "-Os",
@@ -36,7 +38,6 @@ _FLAGS = [
     "-Werror",
     "-Wno-format-truncation",
 ]
-Say = Callable[[str], None]
 
 
 def build(say: Say, artifact: dict[str, Any] | None = None) -> None:
@@ -51,21 +52,22 @@ def build(say: Say, artifact: dict[str, Any] | None = None) -> None:
             absent[name] = str(error).splitlines()[0]
             say(f"guest: no other kernel ({absent[name]})")
     disks(say, artifact or artifacts.build(artifacts.OURS, say))
-    _write({"kernels": kernels, "absent": absent, "recipe": recipe()})
+    index = {"kernels": kernels, "absent": absent, "recipe": recipe()}
+    files.write_json(guest.folder() / guest.INDEX, index)
 
 
 def disks(say: Say, artifact: dict[str, Any]) -> None:
-    """The disks of one artifact, and the empty one. What is of builds that are gone goes."""
+    """Make the disks of one artifact, and the empty one; remove the disks of artifact builds that no longer exist."""
     base = guest.folder() / "disks"
     _forget(base)
-    with _timed(f"guest: the disks of {artifact['name']}", say):
+    with timed(f"guest: the disks of {artifact['name']}", say, above_seconds=0.5):
         disk.build(artifact, base / Path(artifact["root"]).parent.name)
         if not (base / "empty.raw").exists():
             disk.empty(base / "empty.raw")
 
 
 def is_built() -> bool:
-    """Whether all of it is there as it would be built now."""
+    """Whether everything is in the cache as it would be built now."""
     index = guest.index()
     kernels = index.get("kernels", {})
     files = [Path(one[part]) for one in kernels.values() for part in ("image", "initramfs")]
@@ -77,9 +79,9 @@ def is_built() -> bool:
 
 
 def recipe() -> str:
-    """The code that makes kernels and disks; what it makes changes when it does."""
-    code = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".c", ".h"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:16]
+    """What kernels and disks follow from besides their packages: RECIPE, the C sources, their flags, and the settings."""
+    inputs = [RECIPE, [path.read_text() for path in SOURCES], _FLAGS, kernel.DRIVERS, disk.SETTINGS]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
 
 
 def _kernel(name: str, say: Say) -> dict[str, str]:
@@ -89,7 +91,7 @@ def _kernel(name: str, say: Say) -> dict[str, str]:
     key = hashlib.sha256(f"{package}{recipe()}".encode()).hexdigest()[:16]
     folder = base / f"{name}-{key}"
     if not (folder / "kernel.json").exists():
-        with _timed(f"guest: {package[0]} {package[1]}", say):
+        with timed(f"guest: {package[0]} {package[1]}", say, above_seconds=0.5):
             _make(source, package, folder)
         for old in base.glob(f"{name}-*"):
             if old != folder:
@@ -131,7 +133,7 @@ def _initramfs(init: bytes, drivers: list[tuple[str, bytes]]) -> bytes:
 
 
 def _forget(base: Path) -> None:
-    """Disks of artifact builds that are gone, and of an older recipe: a running guest keeps its file open."""
+    """Remove disks of artifact builds that no longer exist, and of another recipe; a running guest keeps its file open."""
     stamp = base / "recipe"
     if not stamp.exists() or stamp.read_text() != recipe():
         shutil.rmtree(base, ignore_errors=True)
@@ -141,18 +143,3 @@ def _forget(base: Path) -> None:
     for folder in base.iterdir():
         if folder.is_dir() and folder.name not in kept:
             shutil.rmtree(folder)
-
-
-def _write(index: dict[str, Any]) -> None:
-    path = guest.folder() / guest.INDEX
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(index, indent=2) + "\n")
-    fresh.rename(path)
-
-
-@contextmanager
-def _timed(what: str, say: Say) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    if (seconds := time.monotonic() - started) > 0.5:
-        say(f"{what} ({seconds:.1f} s)")

@@ -1,8 +1,8 @@
-"""The artifact's trees as disks: ext4 images that every guest has a layer of its own above.
+"""The artifact's trees as disks: ext4 images, the shared base of each guest's overlay.
 
-`slim` is what the container ships, byte for byte. `full` is a whole Debian; its units are trimmed here to those that a
+`slim` is what the container ships, byte for byte. `full` is a complete Debian; its units are trimmed here to those that a
 guest with one service needs, because each unit costs: 12.5 s to the first answer with Debian's own set, 6.2 s with ours
-(emulated, 1 CPU). Left out: a boot loader and partitions; the kernel comes from outside.
+(emulated, 1 CPU). Out of scope: a boot loader and partitions; QEMU loads the kernel.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from machine import commands
+from machine.addresses import USER
 
 VARIANTS = ("slim", "full")
-# A guest's own writing room above the tree, in the image's size; sparse, so it costs nothing.
+# Free space for a guest's writes, included in the image's size; sparse, so it costs nothing.
 ROOM_BYTES = 128 * 1024**2
 DATA_BYTES = 64 * 1024**2
-USER = 65532
-# Nothing is plugged in, nobody logs in, nothing is swapped, encrypted, audited or updated.
+# No hotplug, no logins, no swap, no encryption, no auditing, no updates.
 MASKED = (
     "cryptsetup.target", "dev-hugepages.mount", "dev-mqueue.mount", "getty.target", "integritysetup.target",
     "kmod-static-nodes.service", "modprobe@.service", "proc-sys-fs-binfmt_misc.automount",
@@ -35,7 +35,7 @@ MASKED = (
     "veritysetup.target",
 )  # fmt: skip
 _UNWANTED = ("getty.target.wants", "sysinit.target.wants", "timers.target.wants")
-# The button's listener is the initramfs's own program, which puts itself there (init.c).
+# The listener for the ACPI power button is the initramfs's program, which copies itself there (init.c).
 _POWER = """[Unit]
 Description=vmlab: the power button
 
@@ -43,12 +43,14 @@ Description=vmlab: the power button
 ExecStart=/run/vmlab/guest power
 """
 _JOURNAL = "[Journal]\nStorage=volatile\n"
-# Debian's 90 s are longer than whoever pressed the button waits: a deaf service would take the whole guest down with it.
+# Debian's 90 s are longer than a shutdown request waits: a service that ignores SIGTERM would force the guest's termination.
 _PATIENCE = "[Manager]\nDefaultTimeoutStopSec=10s\n"
+# Part of the cache's key, `host.guest.build.recipe`.
+SETTINGS = [VARIANTS, ROOM_BYTES, DATA_BYTES, USER, MASKED, _UNWANTED, _POWER, _JOURNAL, _PATIENCE]
 
 
 def build(artifact: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Each variant's image in `folder`; its path by variant. An image appears whole or not at all."""
+    """Each variant's image in `folder`; its path by variant. An image appears when it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     made = {}
     for variant in VARIANTS:
@@ -73,7 +75,7 @@ def _make(variant: Mapping[str, Any], image: Path, *, trimmed: bool) -> None:
         commands.run(["tar", "-xpf", variant["tar"], "--numeric-owner", "-C", str(tree)], timeout_seconds=300)
         if trimmed:
             trim(tree)
-        # A layer is thrown away with its guest, so nothing of it needs a journal.
+        # An overlay is discarded with its guest, so it needs no journal.
         options = ["-O", "^has_journal", "-E", "lazy_itable_init=1", "-m", "0", "-d", str(tree)]
         _format(image, variant["tree_bytes"] * 5 // 4 + ROOM_BYTES, options)
     finally:

@@ -1,4 +1,4 @@
-/* What a guest's first program says on the console, and how it ends when it cannot go on. */
+/* Output of a guest's first program on the console, and its end when it cannot continue. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,10 +13,10 @@ static void say(const char *format, ...) {
     int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     if (length > 0 && write(1, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1) < 0)
-        return; /* no console: nobody to tell */
+        return; /* no console */
 }
 
-/* Ends the guest: a VM that cannot boot must not sit there until a deadline. */
+/* Ends the guest: a VM that cannot boot must not wait for a deadline. */
 static void fail(const char *what, const char *thing) {
     say("vmlab-guest error: %s %s: %s\n", what, thing, strerror(errno));
     sync();

@@ -1,11 +1,11 @@
-/* The first program of a guest: PID 1 of the initramfs, static, no shell and no library of the guest's.
+/* The first program of a guest: PID 1 of the initramfs, static, without a shell or a library of the guest.
  *
- * It loads the few drivers that the guest needs, gives it its address, mounts root and data, and then either runs the
- * service as its only child (variant slim) or hands over to systemd (variant full). Under emulation each process of a
- * shell script costs 10 to 20 ms; this one is one process. `init power` is the power button's listener of `full`.
+ * It loads the few drivers that the guest requires, sets its address, mounts root and data, and then either runs the
+ * service as its only child (variant slim) or executes systemd (variant full). Under emulation each process of a
+ * shell script costs 10 to 20 ms; this is one process. `init power` waits for the ACPI power button in `full`.
  *
  * Disks by place: vda root, vdb data, vdc a plain tar with `address`, `hostname`, `environment`, `command`, `secret`.
- * Left out: DHCP, a login, modules on demand, a file system check (root is thrown away, data has a journal).
+ * Out of scope: DHCP, a login, modules on demand, a file system check (root is discarded, data has a journal).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -13,10 +13,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/genetlink.h>
-#include <linux/netlink.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,11 +29,13 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fail.h"
+#include "power.h"
 
 enum { USER = 65532, RESTARTS = 5, CONFIG_BYTES = 1 << 18, DEVICE_MS = 5000, STOP_SECONDS = 10, BLOCK = 512 };
 
@@ -80,14 +81,14 @@ static void read_config(const char *device) {
         done += got;
     must((int)got, "read", device);
     char more;
-    if (read(file, &more, 1) > 0) { /* cut, it would be another configuration than the stack's */
+    if (read(file, &more, 1) > 0) { /* truncated, it would not be the stack's configuration */
         errno = EFBIG;
         fail("read", device);
     }
     close(file);
 }
 
-/* A member's content, and its size; NULL if the archive has none of this name. */
+/* A member's content, and its size; NULL if the archive has no member of this name. */
 static char *member(const char *name, size_t *size) {
     for (size_t at = 0; at + BLOCK <= CONFIG_BYTES && config[at];) {
         size_t length = strtoul(config + at + 124, NULL, 8);
@@ -103,7 +104,7 @@ static char *member(const char *name, size_t *size) {
     return NULL;
 }
 
-/* A member as a string of its own. */
+/* A copy of a member as a string. */
 static char *text(const char *name) {
     size_t size;
     char *content = member(name, &size);
@@ -134,7 +135,7 @@ static char *quoted(const char *lines, size_t size, size_t *length) {
     return made;
 }
 
-/* What the service is told lands in /run, which is memory. */
+/* The service's settings and secret are written to /run, which is memory. */
 static void write_run(void) {
     size_t size;
     mount_on("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=20%");
@@ -179,65 +180,10 @@ static void set_network(void) {
     must(sethostname(name, strcspn(name, "\n")), "name", "the host");
 }
 
-/* -- the power button: the kernel tells of it on the generic netlink family "acpi_event" */
-
-struct netlink_message {
-    struct nlmsghdr head;
-    struct genlmsghdr generic;
-    char attributes[4096];
-};
-
-static struct nlattr *attribute(void *from, size_t length, int type) {
-    for (size_t at = 0; at + sizeof(struct nlattr) <= length;) {
-        struct nlattr *found = (struct nlattr *)((char *)from + at);
-        if (found->nla_len < sizeof *found)
-            break;
-        if ((found->nla_type & NLA_TYPE_MASK) == type)
-            return found;
-        at += NLA_ALIGN(found->nla_len);
-    }
-    return NULL;
-}
-
-static unsigned group_of(struct netlink_message *answer) {
-    size_t length = answer->head.nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
-    struct nlattr *groups = attribute(answer->attributes, length, CTRL_ATTR_MCAST_GROUPS);
-    if (!groups)
-        return 0;
-    struct nlattr *first = (struct nlattr *)((char *)groups + NLA_HDRLEN);
-    struct nlattr *id = attribute((char *)first + NLA_HDRLEN, first->nla_len - NLA_HDRLEN, CTRL_ATTR_MCAST_GRP_ID);
-    return id ? *(unsigned *)((char *)id + NLA_HDRLEN) : 0;
-}
-
-static int power_button(void) {
-    static const char family[] = "acpi_event";
-    struct netlink_message message = {.head = {.nlmsg_type = GENL_ID_CTRL, .nlmsg_flags = NLM_F_REQUEST},
-                                      .generic = {.cmd = CTRL_CMD_GETFAMILY, .version = 1}};
-    struct nlattr *name = (struct nlattr *)message.attributes;
-    name->nla_type = CTRL_ATTR_FAMILY_NAME;
-    name->nla_len = NLA_HDRLEN + sizeof family;
-    memcpy((char *)name + NLA_HDRLEN, family, sizeof family);
-    message.head.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN + NLA_ALIGN(name->nla_len);
-    int link = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
-    must(link, "open", "netlink");
-    must((int)send(link, &message, message.head.nlmsg_len, 0), "ask", "netlink");
-    must((int)recv(link, &message, sizeof message, 0), "hear", "netlink");
-    unsigned group = group_of(&message);
-    must(group ? setsockopt(link, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) : -1, "join", family);
-    return link;
-}
-
-/* Whether the event that waits on the link is the power button. */
-static int pressed(int link) {
-    struct netlink_message event;
-    ssize_t length = recv(link, &event, sizeof event, MSG_DONTWAIT);
-    return length > 0 && memmem(&event, (size_t)length, "button/power", 12) != NULL;
-}
-
 /* -- slim: the service is the only child */
 
 static char **lines(char *content) {
-    char **found = calloc(strlen(content) + 2, sizeof *found); /* more than there can be lines: none is left out */
+    char **found = calloc(strlen(content) + 2, sizeof *found); /* at least as many as there are lines */
     int count = 0;
     for (char *line = strtok(content, "\n"); line; line = strtok(NULL, "\n"))
         found[count++] = line;
@@ -278,7 +224,7 @@ static void power_off(void) {
     reboot(RB_POWER_OFF);
 }
 
-/* Reap everything; what matters is the service. Its status, or -1 while it lives. */
+/* Reap every child. The status of the service, or -1 while it runs. */
 static int reap(pid_t service) {
     int status, found = -1;
     for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
@@ -293,8 +239,8 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* How long to sleep: for ever before the button was pressed, then for what is left until the deadline. The host presses
- * again each second, which must not begin the wait anew. */
+/* How long to sleep: without limit before a shutdown request, then until the deadline. The host repeats the request
+ * each second, which must not extend the deadline. */
 static int rest_ms(int64_t deadline) {
     int64_t left = deadline - now_ms();
     return !deadline ? -1 : left > 0 ? (int)left : 0;
@@ -309,12 +255,12 @@ static void supervise(void) {
     pid_t service = start_service(command, environment);
     struct pollfd events[] = {{.fd = power_button(), .events = POLLIN},
                               {.fd = signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN}};
-    int64_t deadline = 0; /* of a clean end; 0 until the button is pressed */
+    int64_t deadline = 0; /* of a graceful shutdown; 0 until the request */
     for (int restarts = 0;;) {
         poll(events, 2, rest_ms(deadline));
         if (rest_ms(deadline) == 0) {
             kill(-1, SIGKILL);
-            deadline = now_ms() + 1000; /* for what was started meanwhile */
+            deadline = now_ms() + 1000; /* for processes started meanwhile */
         }
         if (pressed(events[0].fd) && !deadline) {
             deadline = now_ms() + STOP_SECONDS * 1000;
@@ -348,7 +294,7 @@ static void enter_root(void) {
     must(chdir("/"), "enter", "/");
 }
 
-/* systemd starts this very program again as the power button's listener; the initramfs is gone by then. */
+/* systemd starts this program again to wait for the power button; the initramfs is gone by then. */
 static void keep_listener(void) {
     char program[1 << 21];
     int from = open("/init", O_RDONLY | O_CLOEXEC);
@@ -365,10 +311,21 @@ static int listen_for_power(void) {
     return kill(1, SIGRTMIN + 4); /* systemd: poweroff.target */
 }
 
+/* The host stamps the milestone `init` by this line, and reads from it what the guest sees: the processors that are
+ * online and MemTotal, which is less than the domain's memory by what the kernel reserves. */
+static void say_first_line(void) {
+    cpu_set_t online;
+    struct sysinfo memory;
+    must(sched_getaffinity(0, sizeof online, &online), "read", "the processors");
+    must(sysinfo(&memory), "read", "the memory");
+    say("vmlab-guest init cpus=%d memory_bytes=%llu\n", CPU_COUNT(&online),
+        (unsigned long long)memory.totalram * memory.mem_unit);
+}
+
 int main(int count, char **words) {
     if (count > 1 && !strcmp(words[1], "power"))
         return listen_for_power();
-    say("vmlab-guest init\n");
+    say_first_line();
     const char *variant = getenv("vmlab_variant");
     int full = variant && !strcmp(variant, "full");
     mount_on("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);

@@ -1,4 +1,4 @@
 """The built-in Kubernetes: upstream's programs, built once from source and run as our own children on this machine.
 
-Left out: a cluster that the user names with --kubeconfig, which needs nothing of this.
+Out of scope: a cluster that the user names with --kubeconfig, which needs none of this.
 """

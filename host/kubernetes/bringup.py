@@ -1,12 +1,11 @@
-"""Brings the cluster up and down, and says how it is. The order of the programs is the supervisor's.
+"""Brings the cluster up and down. The order of the programs is the supervisor's; when it is ready, readiness.py decides.
 
-A cluster whose supervisor was killed goes on with the objects it had. `down` throws them away: the next one is new.
-Left out: what a stack puts into it.
+A cluster whose supervisor was killed continues with the objects it had. `down` discards them: the next cluster is new.
+Out of scope: what a stack puts into it.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from clients.kubernetes import places as run_time
 from host import record
 from host.daemon import Daemon
 from host.kubernetes import (
@@ -28,26 +28,23 @@ from host.kubernetes import (
     pause,
     pki,
     programs,
-    supervisor,
+    readiness,
     traces,
 )
-from host.kubernetes.errors import Refused
-from machine import ports
-from machine.errors import VmlabError
+from machine import files, ports
+from machine.errors import UnfitMachine, VmlabError
+from machine.waiting import Deadline
 
 ROOT = Path(__file__).resolve().parents[2]
-ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
-READY = "ready.json"  # how long it took from nothing, for who measures (substrates/kubernetes/node.py)
 READY_SECONDS = 60
 STOP_SECONDS = 40
-# Each look is a TLS handshake, and the machine has better things to do while programs start.
-PAUSE = 0.1
-daemon = Daemon("cluster")
+PAUSE = 0.1  # between looks, which take CPU time from the programs that start
+daemon = Daemon(run_time.ON_DISK)
 Say = Callable[[str], None]
 
 
 def up(part: str, say: Say) -> None:
-    """From nothing, or from what was killed, to a node that is Ready. What cannot be made ready is taken back."""
+    """From nothing, or from what was killed, to a usable cluster. One that does not become ready is taken down again."""
     build.ensure(say)
     daemon.clear_stale(say)
     fresh, started = record.entry(part) is None, time.monotonic()
@@ -55,11 +52,8 @@ def up(part: str, say: Say) -> None:
     try:
         if daemon.pid() is None:
             _start(part, say)
-        _wait("the API server", lambda: api.answers("/readyz"))
-        _wait("what a fresh API server lacks", _objects_are_made)
-        _wait("the node", lambda: not trouble())
-        # Without it a pod is refused: the controllers make it a moment after their start.
-        _wait("the default service account", lambda: api.get(ACCOUNT) is not None)
+        _wait(_make_objects)
+        _wait(readiness.trouble)
     except (VmlabError, KeyboardInterrupt):
         entry = record.entry(part)
         if fresh and entry:
@@ -67,54 +61,30 @@ def up(part: str, say: Say) -> None:
             record.forget(part)
         raise
     if from_nothing:
-        (layout.run() / READY).write_text(json.dumps({"seconds": time.monotonic() - started}))
+        files.write_json(run_time.ready(), {"seconds": time.monotonic() - started})
 
 
 def down(before: dict[str, Any], say: Say) -> None:
-    """End the programs, then the pods, then take back what was changed."""
+    """End the programs, then the pods, then undo what was changed on this machine."""
     daemon.stop(STOP_SECONDS)
     leftovers.clear(say, "which ran until now")
     for line in traces.undo(before):
-        say(f"kubernetes: took back {line}")
+        say(f"kubernetes: restored {line}")
 
 
 def refuse_taken_ports() -> None:
-    """Refused, with the owner's name, if anybody listens where a program will. Not asked while the cluster is up."""
+    """UnfitMachine with the owner's name if a program's port is taken. Not checked while the cluster is up."""
     for port, program in layout.PORTS.items():
         if daemon.pid() is None and ports.taken(port):
             found = ports.owner(port)
             who = f"{found[1]} (pid {found[0]})" if found else "a process of another user"
-            raise Refused(
+            raise UnfitMachine(
                 f"kubernetes: port {port}, which {program} needs, is taken by {who}", "stop that program"
             )
 
 
-def trouble() -> str:
-    """Why the cluster cannot be used right now, or nothing: every program lives, the API answers, the node is Ready."""
-    noted = supervisor.noted()
-    for child in noted:
-        if not supervisor.living(child):
-            return _ended(child)
-    if len(noted) < len(programs.KNOWN):
-        return "its programs have not started yet"
-    try:
-        if not api.answers("/readyz"):
-            return f"the API server at {layout.API} is not ready"
-        if not _node_ready():
-            return f"{layout.NODE} is not Ready"
-    except VmlabError as error:
-        return str(error)
-    silent = [name for name, program in programs.KNOWN.items() if not program.ready()]
-    return f"no answer from {', '.join(silent)}" if silent else ""
-
-
-def restarts() -> dict[str, int]:
-    """How often the supervisor started a program again."""
-    return {child["name"]: child["restarts"] for child in supervisor.noted() if child["restarts"] > 0}
-
-
 def workloads() -> list[str]:
-    """Pods of somebody, as namespace/name."""
+    """The pods that run, as namespace/name."""
     try:
         found = api.get("/api/v1/pods") or {}
     except VmlabError:
@@ -125,7 +95,7 @@ def workloads() -> list[str]:
 
 def _start(part: str, say: Say) -> None:
     leftovers.clear(say)
-    # Recorded before anything starts, so that `down` mends a killed `up`; a second `up` keeps the first one's view.
+    # Recorded before anything starts, so that `down` cleans up after a killed `up`; a second `up` keeps the first record.
     if record.entry(part) is None:
         shutil.rmtree(layout.run(), ignore_errors=True)
         shutil.rmtree(layout.data(), ignore_errors=True)
@@ -152,7 +122,7 @@ def _start(part: str, say: Say) -> None:
 def _make_files() -> None:
     for folder in (layout.run(), layout.data(), layout.configuration("")):
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    (layout.run() / "programs.json").unlink(missing_ok=True)
+    run_time.programs().unlink(missing_ok=True)
     if not pki.complete():
         pki.make()
     kubeconfigs.make()  # always: a kill may have come between the two
@@ -161,43 +131,28 @@ def _make_files() -> None:
         program.configure()
 
 
-def _wait(what: str, ready: Callable[[], bool]) -> None:
-    """Until it is so. What fails meanwhile is tried again: a server that starts refuses (429, 500, 503) or is late."""
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        said = ""
+def _wait(trouble: Callable[[], str]) -> None:
+    """Until there is no trouble. What fails meanwhile is retried: a starting server refuses (429, 500, 503) or is late."""
+    deadline, found = Deadline(READY_SECONDS), ""
+
+    def is_over() -> bool:
+        nonlocal found
         try:
-            if ready():
-                return
+            found = trouble()
         except VmlabError as error:
-            said = str(error)
-        if daemon.pid() is None:
-            raise VmlabError(
-                f"kubernetes: its supervisor has ended; {daemon.log} says:\n{daemon.last_lines()}"
-            )
-        if time.monotonic() > deadline:
-            why = said or trouble()
-            raise VmlabError(f"kubernetes: {what} was not ready after {READY_SECONDS} s: {why}")
-        time.sleep(PAUSE)
+            found = str(error)
+        return not found or daemon.pid() is None
+
+    deadline.until(is_over, PAUSE)
+    if not found:
+        return
+    if daemon.pid() is None:
+        raise VmlabError(
+            f"kubernetes: its supervisor has exited; the end of {daemon.log}:\n{daemon.last_lines()}"
+        )
+    raise VmlabError(f"kubernetes: not ready after {READY_SECONDS} s: {found}; its log: {daemon.log}")
 
 
-def _objects_are_made() -> bool:
+def _make_objects() -> str:
     objects.make()
-    return True
-
-
-def _ended(child: dict[str, Any]) -> str:
-    path = layout.log(child["name"])
-    if child["restarts"] < 0:
-        return f"{child['name']} has not started yet"
-    lines = path.read_text(errors="replace").strip().splitlines()[-1:] if path.exists() else []
-    said = f": {lines[0][:200]}" if lines else ""
-    return (
-        f"{child['name']} has ended (exit code {child['exit_code']}) and is started again; {path} says{said}"
-    )
-
-
-def _node_ready() -> bool:
-    node = api.get(f"/api/v1/nodes/{layout.NODE}") or {}
-    conditions = node.get("status", {}).get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return ""

@@ -1,13 +1,12 @@
-"""Builds the cluster's programs from pinned Go modules: once, announced, with progress, and never by halves.
+"""Builds the cluster's programs from pinned Go modules: once, announced, with progress, all or none.
 
 The cache is keyed by the module's own files (go.mod, go.sum, *.go) and this recipe. Which Go compiled it does not count,
-so that an upgrade of Go builds nothing again. Modules and objects of the compiler (4 GB) go when it is done. Left out:
-other versions at the same time.
+so that an upgrade of Go builds nothing again. Modules and objects of the compiler (4 GB) are removed when it is done. Out of
+scope: other versions at the same time.
 """
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
@@ -16,14 +15,13 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from host.kubernetes import toolchain
-from host.kubernetes.errors import Refused
-from machine import commands, places, processes
-from machine.errors import VmlabError
+from host.kubernetes import layout, toolchain
+from machine import commands, locks, places, processes
+from machine.errors import UnfitMachine, VmlabError
+from machine.waiting import Deadline
 
 VERSION = "v1.35.4"
 PROGRAMS = (
@@ -54,9 +52,14 @@ def folder() -> Path:
     return base() / key()
 
 
+def program(name: str) -> str:
+    """The path by which the one binary acts as a program."""
+    return str(folder() / "bin" / name)
+
+
 def base() -> Path:
     """All builds."""
-    return places.cache() / "cluster"
+    return layout.cache()
 
 
 def is_built() -> bool:
@@ -81,11 +84,11 @@ def minutes() -> float:
 
 
 def ensure(say: Say) -> None:
-    """Build unless it is done; Refused, before anything is fetched, where there is no room or no Go."""
+    """Build unless it is done; UnfitMachine, before anything is fetched, where there is no room or no Go."""
     if is_built():
         return
     base().mkdir(parents=True, exist_ok=True)
-    with _alone():
+    with locks.held("kubernetes-build", FETCH_SECONDS + BUILD_SECONDS):
         _clear(say)
         if is_built():
             return
@@ -96,25 +99,28 @@ def ensure(say: Say) -> None:
 
 
 def refuse_small_disk() -> None:
-    """Refused if something is to be built and there is no room for it."""
+    """UnfitMachine if something is to be built and there is no room for it."""
     if is_built():
         return
     existing = next(path for path in (base(), *base().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if free < FREE_WANTED:
-        raise Refused(
+        raise UnfitMachine(
             f"kubernetes: {free / 2**30:.1f} GiB are free under {base()}, and building takes {FREE_WANTED / 2**30:.0f}",
             f"free some space under {base()}, or move VMLAB_HOME to a larger disk",
         )
 
 
-def refuse_without_go(say: Say) -> None:
-    """Refused if something is to be built and no Go can be had. One that has to be fetched is in the cache afterwards."""
-    if is_built():
-        return
-    base().mkdir(parents=True, exist_ok=True)
-    with _alone():
-        toolchain.go(say)
+def downloads() -> list[str]:
+    """What `ensure` would fetch; nothing when the programs are built."""
+    return (
+        []
+        if is_built()
+        else [
+            *toolchain.downloads(),
+            f"the Go modules of Kubernetes {VERSION} (0.7 GB, removed after the build)",
+        ]
+    )
 
 
 def _build(go: str, say: Say) -> None:
@@ -145,15 +151,14 @@ def _compile(go: str, fresh: Path, total: int, say: Say) -> None:
     target = str(fresh / BINARY)
     command = ["nice", "setpriv", "--pdeathsig", "TERM", "--", go, "-C", str(toolchain.SOURCE), "build", "-v"]
     pid = commands.spawn([*command, *_flags(), "-o", target, "."], log=log, environment=_environment(fresh))
-    deadline, next_word = time.monotonic() + BUILD_SECONDS, time.monotonic() + SAY_EVERY_SECONDS
+    deadline, report = Deadline(BUILD_SECONDS), Deadline(SAY_EVERY_SECONDS)
     try:
         while (code := commands.ended(pid)) is None:
-            if time.monotonic() > deadline:
+            if not deadline.pause(PAUSE):
                 raise VmlabError(f"kubernetes: not built after {BUILD_SECONDS} s\n{_last(log)}")
-            if time.monotonic() > next_word:
+            if report.passed:
                 say(f"kubernetes: {_count(log)} of {total} packages compiled")
-                next_word += SAY_EVERY_SECONDS
-            time.sleep(PAUSE)
+                report = Deadline(SAY_EVERY_SECONDS)
     finally:
         if commands.ended(pid) is None:
             os.killpg(pid, signal.SIGKILL)  # the compilers too: spawn made it a session of its own
@@ -192,7 +197,7 @@ def _flags() -> list[str]:
 
 
 def _environment(fresh: Path) -> dict[str, str]:
-    """Where the modules come from is the machine's own affair (GOPROXY)."""
+    """GOPROXY is the machine's own setting."""
     return {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly -modcacherw",
@@ -230,19 +235,3 @@ def _count(log: Path) -> int:
 
 def _last(log: Path) -> str:
     return commands.last_lines(log.read_text(errors="replace")) if log.exists() else "  (no log)"
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One build at a time; the lock goes with the process."""
-    deadline = time.monotonic() + FETCH_SECONDS + BUILD_SECONDS
-    with (base() / ".lock").open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise VmlabError(f"{base() / '.lock'}: held by another build") from None
-                time.sleep(PAUSE)
-        yield

@@ -1,18 +1,17 @@
 """Kubeconfigs: one for the lab, one for each program that is a client of the API.
 
-Complete in themselves, so that the lab's can be handed to kubectl and Pulumi. Never in the user's own ~/.kube. JSON is
-YAML. Left out: tokens.
+Self-contained, so that the lab's can be given to kubectl and Pulumi. Never in the user's own ~/.kube. JSON is
+YAML. Out of scope: tokens.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 from host.kubernetes import layout, pki
+from machine import files
 
 CLIENTS = ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "metrics-server")
 CONTEXT = "vmlab"
@@ -22,8 +21,8 @@ def make() -> None:
     """Write them all."""
     layout.kubeconfig("kubelet").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for user in CLIENTS:
-        _write(layout.kubeconfig(user), _content(user))
-    _write(layout.kubeconfig(), _content("admin"))
+        files.write_json(layout.kubeconfig(user), _content(user), mode=0o600)
+    files.write_json(layout.kubeconfig(), _content("admin"), mode=0o600)
 
 
 def _content(user: str) -> dict[str, Any]:
@@ -42,9 +41,3 @@ def _content(user: str) -> dict[str, Any]:
 
 def _encoded(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(number, "w") as file:
-        file.write(json.dumps(content, indent=2) + "\n")

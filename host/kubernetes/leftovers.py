@@ -1,7 +1,7 @@
-"""Pods that outlive their cluster: shims do not end with containerd, nor containers with their shim.
+"""Pods that outlive their cluster: a shim does not end with containerd, nor a container with its shim.
 
-Found by what only ours have: the address of our containerd, and our control group. Left out: the programs themselves,
-which the kernel ends with their supervisor.
+Found by the address of our containerd and by our control group. Out of scope: the programs themselves, which the kernel
+kills with their supervisor.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from clients.kubernetes import places as run_time
 from host.daemon import end
 from host.kubernetes import layout
 from machine import cgroups, processes
@@ -17,8 +18,8 @@ Say = Callable[[str], None]
 
 
 def strays() -> list[int]:
-    """Shims of our containerd, and whatever runs in our control group."""
-    address = str(layout.containerd_socket())
+    """Shims of our containerd, and every process in our control group."""
+    address = str(run_time.containerd_socket())
     shims = [
         pid
         for pid in processes.pids()
@@ -30,7 +31,7 @@ def strays() -> list[int]:
 
 
 def clear(say: Say, what: str = "which an ended cluster left") -> None:
-    """End them: containers first, so that their shims can tidy up; then the shims."""
+    """End them: containers first, so that their shims can clean up; then the shims."""
     found = strays()
     for pid in found:
         end(pid, 0.0)
@@ -39,11 +40,11 @@ def clear(say: Say, what: str = "which an ended cluster left") -> None:
 
 
 def members(group: Path) -> list[int]:
-    """The processes in a control group and below. One of another pid namespace is 0 and not ours to end."""
+    """The processes in a control group and below. One of another pid namespace is 0 and not ours."""
     found: set[int] = set()
     for path in group.rglob("cgroup.procs") if group.is_dir() else ():
         try:
             found |= {int(word) for word in path.read_text().split()}
-        except OSError:  # it has just gone
+        except OSError:  # it was just removed
             continue
     return sorted(pid for pid in found if pid and processes.start_ticks(pid) is not None)

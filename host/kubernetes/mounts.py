@@ -1,7 +1,7 @@
-"""The cluster's own mount namespace, and the folders that its programs do not let one choose.
+"""The cluster's own mount namespace, and the folders that its programs do not let us choose.
 
-What they mount is seen by nobody else and goes with their last process, so nothing can be left mounted. Mounts that the
-host makes later are seen inside. Left out: which process makes the namespace (`unshare`, host/kubernetes/bringup.py).
+What they mount is invisible outside and is removed with their last process, so nothing can be left mounted. Mounts that
+the host makes later are visible inside. Out of scope: the process that makes the namespace (bringup.py).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def absent() -> list[str]:
 
 
 def remove(absent_before: list[str]) -> None:
-    """Take the empty folders away again; one that somebody filled meanwhile is theirs."""
+    """Remove the empty folders again; one that is no longer empty stays."""
     for target in absent_before:
         try:
             Path(target).rmdir()

@@ -1,9 +1,9 @@
 """The cluster's network: one bridge with the node's address and the pods', the route of the services, and a fence.
 
-The fence is three chains of our own. Pods talk to each other and to this machine; nothing from outside reaches them, a
+The fence is three chains of ours. Pods talk to each other and to this machine; nothing from outside reaches them, a
 service or the node's address, and nothing of theirs leaves. What comes in is dropped before kube-proxy sees it, whose own
-chain comes before ours in FORWARD and takes whatever was led to a pod. The route exists before the API server: an address
-of a service that nobody has programmed yet would otherwise leave the machine by the default route. Left out: IPv6, and
+chain comes before ours in FORWARD and accepts what was forwarded to a pod. The route exists before the API server: a packet
+for a service that is not programmed yet would otherwise leave the machine by the default route. Out of scope: IPv6, and
 network policies, which the bridge plugin does not enforce.
 """
 
@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from host.kubernetes import layout
-from machine import commands
+from machine import addresses, commands
 
 FORWARD, INPUT, BEFORE = "VMLAB-K8S", "VMLAB-K8S-IN", "VMLAB-K8S-PRE"
 
@@ -23,15 +23,15 @@ def up() -> None:
     if not exists():
         commands.run(["ip", "link", "add", layout.BRIDGE, "type", "bridge"], timeout_seconds=10)
     _ip("link", "set", layout.BRIDGE, "up")
-    _ip("address", "replace", f"{layout.NODE_ADDRESS}/32", "dev", layout.BRIDGE)
-    _ip("address", "replace", f"{layout.PODS_GATEWAY}/17", "dev", layout.BRIDGE)
-    _ip("route", "replace", layout.SERVICES, "dev", layout.BRIDGE, "src", layout.NODE_ADDRESS)
+    _ip("address", "replace", f"{addresses.NODE}/32", "dev", layout.BRIDGE)
+    _ip("address", "replace", f"{addresses.PODS_GATEWAY}/17", "dev", layout.BRIDGE)
+    _ip("route", "replace", addresses.SERVICES, "dev", layout.BRIDGE, "src", addresses.NODE)
     _fence()
     _configure()
 
 
 def down() -> None:
-    """The bridge goes, and with it addresses and routes. The fence goes with the other rules (host/kubernetes/rules.py)."""
+    """Remove the bridge, and with it addresses and routes. The fence is removed with the other rules (traces.py)."""
     if exists():
         _ip("link", "delete", layout.BRIDGE)
 
@@ -66,9 +66,9 @@ def _fence() -> None:
         ["iptables-restore", "--noflush", "--wait=5"], timeout_seconds=20, input_text="\n".join(lines) + "\n"
     )
     _jump("filter", "FORWARD", "-j", FORWARD)
-    _jump("filter", "INPUT", "-d", f"{layout.NODE_ADDRESS}/32", "-j", INPUT)
-    for addresses in (layout.SERVICES, layout.PODS, f"{layout.NODE_ADDRESS}/32"):
-        _jump("mangle", "PREROUTING", "-d", addresses, "-j", BEFORE)
+    _jump("filter", "INPUT", "-d", f"{addresses.NODE}/32", "-j", INPUT)
+    for fenced in (addresses.SERVICES, addresses.PODS, f"{addresses.NODE}/32"):
+        _jump("mangle", "PREROUTING", "-d", fenced, "-j", BEFORE)
 
 
 def _jump(table: str, chain: str, *rule: str) -> None:
@@ -82,10 +82,10 @@ def _jump(table: str, chain: str, *rule: str) -> None:
 def _configure() -> None:
     folder = layout.configuration("cni")
     folder.mkdir(parents=True, exist_ok=True)
-    addresses = {
+    given = {
         "type": "host-local",
-        "ranges": [[{"subnet": layout.PODS, "gateway": layout.PODS_GATEWAY}]],
-        "routes": [{"dst": "0.0.0.0/0", "gw": layout.PODS_GATEWAY}],
+        "ranges": [[{"subnet": addresses.PODS, "gateway": addresses.PODS_GATEWAY}]],
+        "routes": [{"dst": "0.0.0.0/0", "gw": addresses.PODS_GATEWAY}],
         "dataDir": str(layout.data() / "addresses"),
     }
     bridge = {
@@ -94,7 +94,7 @@ def _configure() -> None:
         "isGateway": False,  # the plugin allows the bridge no second address; this one has them both already
         "hairpinMode": True,  # a pod that reaches itself through its service
         "ipMasq": False,
-        "ipam": addresses,
+        "ipam": given,
     }
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
     content = {"cniVersion": "1.0.0", "name": "vmlab", "plugins": [bridge, portmap]}

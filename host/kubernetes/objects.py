@@ -1,7 +1,7 @@
-"""What a fresh API server lacks: rights, and the way to metrics-server and CoreDNS.
+"""What a new API server lacks: rights, and Services for metrics-server and CoreDNS.
 
-Those run on the host, so that their services have no pods behind them but an endpoint of their own. Left out: namespaces
-and everything else that belongs to a stack.
+Those run on the host, so their Services have an endpoint and no pods. Out of scope: namespaces and everything else that
+belongs to a stack.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from host.kubernetes import api, layout, pki
+from host.kubernetes import api, pki
 from host.kubernetes.programs import dns, metrics
+from machine import addresses
 
 LABELS = {"app.kubernetes.io/managed-by": "vmlab"}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -24,13 +25,6 @@ def make() -> None:
     """Apply them; doing so again changes nothing."""
     for path, wanted in (*_rights(), *_names(), *_metrics()):
         api.apply(f"{path}/{wanted['metadata']['name']}", wanted)
-
-
-def metrics_available() -> bool:
-    """Whether the aggregator says that metrics-server answers."""
-    found = api.get(f"/apis/apiregistration.k8s.io/v1/apiservices/{METRICS_API}") or {}
-    conditions = found.get("status", {}).get("conditions", [])
-    return any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
 
 
 def _rights() -> list[tuple[str, Object]]:
@@ -82,7 +76,7 @@ def _metrics() -> list[tuple[str, Object]]:
 
 def _names() -> list[tuple[str, Object]]:
     ports = [{"name": f"dns-{kind.lower()}", "port": 53, "protocol": kind} for kind in ("UDP", "TCP")]
-    return _on_the_host("kube-dns", {"clusterIP": layout.DNS_SERVICE, "ports": ports}, dns.PORT)
+    return _on_the_host("kube-dns", {"clusterIP": addresses.DNS_SERVICE, "ports": ports}, dns.PORT)
 
 
 def _on_the_host(name: str, spec: Object, port: int) -> list[tuple[str, Object]]:
@@ -93,7 +87,7 @@ def _on_the_host(name: str, spec: Object, port: int) -> list[tuple[str, Object]]
         name,
         "kube-system",
         addressType="IPv4",
-        endpoints=[{"addresses": [layout.NODE_ADDRESS], "conditions": {"ready": True}}],
+        endpoints=[{"addresses": [addresses.NODE], "conditions": {"ready": True}}],
         ports=[{"name": one["name"], "port": port, "protocol": one["protocol"]} for one in spec["ports"]],
     )
     endpoints["metadata"]["labels"]["kubernetes.io/service-name"] = name

@@ -1,6 +1,6 @@
 """The image of a pod's first process: one static binary, compiled here and pushed to the loopback registry.
 
-The tag follows from its bytes, so that a newer one is pulled. Left out: a libc other than this machine's.
+The tag follows from its bytes, so that a newer one is pulled. Out of scope: a libc other than this machine's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from host.artifact import archive, image, manifest
 from host.artifact.definition import Definition
 from host.artifact.tree import normalise
 from host.kubernetes import layout
-from machine import commands, places
+from machine import addresses, commands, files, places
 
 SOURCE = Path(__file__).with_name("pause.c")
 DEFINITION = Definition(SOURCE, "pause", packages=[], command=["{root}/pause"], port=0)
@@ -22,7 +22,7 @@ _FLAGS = ["-static", "-Os", "-s", "-Wl,--build-id=none", "-Wall", "-Wextra", "-W
 
 def make() -> None:
     """Compile it, push it, and note its name."""
-    base = places.make(places.cache() / "cluster" / "pause")
+    base = places.make(layout.cache() / "pause")
     tree, tar = base / "tree", base / "pause.tar"
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir()
@@ -31,8 +31,8 @@ def make() -> None:
     normalise(tree, setuid=False)
     archive.pack(tree, manifest.rows(tree), tar)
     made = image.describe(DEFINITION, tar)
-    image.push(made, layout.REGISTRY)
-    _note().write_text(json.dumps({"image": f"{layout.REGISTRY}/{made.name}"}) + "\n")
+    image.push(made, addresses.REGISTRY)
+    files.write_json(_note(), {"image": f"{addresses.REGISTRY}/{made.name}"})
 
 
 def name() -> str:
@@ -41,4 +41,4 @@ def name() -> str:
 
 
 def _note() -> Path:
-    return places.cache() / "cluster" / "pause" / "image.json"
+    return layout.cache() / "pause" / "image.json"

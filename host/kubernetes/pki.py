@@ -1,14 +1,13 @@
 """Keys and certificates of the cluster, made here because kubeadm refuses to make them for an address like ours.
 
 Three authorities as kubeadm has them: the cluster's, etcd's, and that of the aggregator, which must differ from the
-cluster's or any client could speak in others' names. Left out: renewal; a year is longer than a lab is up.
+cluster's or any client could impersonate others. Out of scope: renewal; a lab is up for less than a year.
 """
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from host.kubernetes import layout
+from machine import addresses, files
 
 DAYS = 365
 AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
@@ -48,13 +48,13 @@ LEAVES = (
             f"kubernetes.default.svc.{layout.DOMAIN}",
             "localhost",
             "127.0.0.1",
-            layout.NODE_ADDRESS,
-            layout.API_SERVICE,
+            addresses.NODE,
+            addresses.API_SERVICE,
         ],
     ),
     Leaf("apiserver-kubelet-client", "kube-apiserver-kubelet-client"),
     Leaf("front-proxy", "front-proxy", "front-proxy-ca"),
-    Leaf("kubelet-serving", layout.NODE, serves=[layout.NODE, layout.NODE_ADDRESS]),
+    Leaf("kubelet-serving", layout.NODE, serves=[layout.NODE, addresses.NODE]),
     Leaf("metrics-serving", "metrics-server", serves=["metrics-server.kube-system.svc"]),
     Leaf("admin", "vmlab", group="system:masters"),
     Leaf("kubelet", f"system:node:{layout.NODE}", group="system:nodes"),
@@ -131,7 +131,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, own: Key) -> x509.Certificat
         .issuer_name(issuer)
         .public_key(own.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))  # a clock that is set back a little
+        .not_valid_before(now - datetime.timedelta(hours=1))  # for a clock that is set back a little
         .not_valid_after(now + datetime.timedelta(days=DAYS))
     )
 
@@ -164,12 +164,10 @@ def _write(name: str, signed: x509.Certificate, own: Key) -> None:
 
 
 def _write_key(name: str, own: Key) -> None:
-    """Never readable by others, not even for a moment. The API server reads no other format of a service account's key."""
+    """Never readable by others. The API server reads a service account's key in this format only."""
     text = own.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     )
-    number = os.open(key(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(number, "wb") as file:
-        file.write(text)
+    files.write(key(name), text, mode=0o600)

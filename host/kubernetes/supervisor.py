@@ -1,8 +1,8 @@
-"""The parent of the cluster's programs: starts each when what it waits for is ready, and again when it has died.
+"""The parent of the cluster's programs: starts each when what it waits for is ready, and again when it has exited.
 
-A process of its own (`python -m host.cluster.supervisor`), in the cluster's mount namespace. The kernel kills its
-children when it is killed (PR_SET_PDEATHSIG), so that no half of a cluster runs unseen; it has one thread because that
-signal comes when the spawning thread ends. What it did is in programs.json. Left out: making files and networks.
+A separate process (`python -m host.kubernetes.supervisor`), in the cluster's mount namespace. The kernel kills its
+children when it is killed (PR_SET_PDEATHSIG), so that no part of a cluster runs unsupervised; it has one thread because that
+signal comes when the spawning thread ends. What it did is in programs.json. Out of scope: making files and networks.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import socket
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from clients.kubernetes import places
 from host.daemon import end
 from host.kubernetes import layout, mounts, programs
-from machine import commands, processes
+from machine import commands, files, processes
 
 TICK_SECONDS = 0.05
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
 STEADY_SECONDS = 30.0
-# In this order: pods' logs and states are written before what they are written to goes.
+# In this order: pods' logs and states are written before the programs that store them stop.
 STOP_ORDER = (
     "kubelet",
     "kube-proxy",
@@ -55,10 +55,7 @@ class Child:
 
 def noted() -> list[dict[str, Any]]:
     """What the supervisor has written, read from any process; nothing if it has not."""
-    try:
-        found = json.loads(_file().read_text())
-    except (OSError, ValueError):
-        return []
+    found = files.read_json(places.programs())
     return found if isinstance(found, list) else []
 
 
@@ -107,7 +104,7 @@ _kept_open: list[socket.socket] = []
 
 
 def _collect(children: dict[str, Child]) -> None:
-    """Note who has ended, and when it may start again: at once after a steady run, ever later in a loop of crashes."""
+    """Note what has exited, and when it may start again: at once after a steady run, with growing pauses in a crash loop."""
     now = time.monotonic()
     for child in children.values():
         if child.pid and (code := commands.ended(child.pid)) is not None:
@@ -119,7 +116,7 @@ def _collect(children: dict[str, Child]) -> None:
 
 
 def _start_what_may(children: dict[str, Child]) -> bool:
-    """Start what is not running, is not paused, and whose own needs are ready; whether anything still waits."""
+    """Start what is not running or paused and whose requirements are ready; whether anything still waits."""
     ready: dict[str, bool] = {}
     for child in children.values():
         if child.pid or time.monotonic() < child.not_before:
@@ -143,17 +140,11 @@ def _start(child: Child) -> None:
 def _write(children: dict[str, Child]) -> None:
     text = json.dumps([asdict(child) for child in children.values()], indent=1) + "\n"
     if text != _written[0]:
-        draft = _file().with_suffix(".draft")
-        draft.write_text(text)
-        draft.replace(_file())
+        files.write(places.programs(), text)
         _written[0] = text
 
 
 _written = [""]
-
-
-def _file() -> Path:
-    return layout.run() / "programs.json"
 
 
 if __name__ == "__main__":

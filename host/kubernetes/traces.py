@@ -1,19 +1,19 @@
-"""What the cluster changes on this machine: seen before it starts, taken back when it is down.
+"""What the cluster changes on this machine: noted before it starts, undone when it is down.
 
-Links, rules, kernel settings, control groups, empty folders. Mounts need none of this (host/kubernetes/mounts.py). Left
-out: processes, host/kubernetes/leftovers.py.
+Links, firewall rules, kernel parameters, control groups, empty folders. Mounts need none of this (`mounts`). Out of scope:
+processes (`leftovers`).
 """
 
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
-from host.kubernetes import layout, leftovers, mounts, network, rules
-from machine import cgroups, commands
+from host.kubernetes import layout, leftovers, mounts, network
+from machine import cgroups, commands, firewall, sysctl
 from machine.errors import Unavailable, VmlabError
+from machine.waiting import Deadline
 
 # kubelet (--protect-kernel-defaults=false), kube-proxy, and the bridge plugin.
 SYSCTLS = (
@@ -29,7 +29,8 @@ SYSCTLS = (
     "net/netfilter/nf_conntrack_max",
     "net/bridge/bridge-nf-call-iptables",
 )
-SETTINGS = Path("/proc/sys")
+# Our fence (`network`), and what kubelet, kube-proxy and the CNI plugins add and leave behind.
+MARK = firewall.Mark(chain=r"KUBE-[A-Z0-9-]+|CNI-[A-Za-z0-9-]+|VMLAB-K8S[A-Z-]*")
 # What the kubelet asks of cgroup v2 (pkg/kubelet/cm/cgroup_v2_manager_linux.go).
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 GONE_SECONDS = 10
@@ -39,8 +40,8 @@ Traces = dict[str, Any]
 def take() -> Traces:
     """The machine before the cluster, as JSON."""
     return {
-        "chains": rules.chains(),
-        "sysctls": {name: _sysctl(name) for name in SYSCTLS},
+        "chains": firewall.chains(MARK),
+        "sysctls": sysctl.snapshot(SYSCTLS),
         "absent": mounts.absent(),
         "handed_down": _handed_down(),
     }
@@ -50,34 +51,34 @@ def prepare() -> None:
     """What pods behind a service need of the kernel: traffic across the bridge passes the rules."""
     _load_bridge_rules()
     for name in ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"):
-        if _sysctl(name) not in (None, "1"):
-            (SETTINGS / name).write_text("1")
+        if sysctl.read(name) not in (None, "1"):
+            sysctl.write(name, "1")
 
 
 def _load_bridge_rules() -> None:
-    """Docker loads the module, plain Debian does not. Without it a pod that asks a service whose pod is on the same bridge
-    gets answers from an address it never asked. It stays loaded, as Docker leaves it: others may rely on it by then."""
-    if (SETTINGS / "net/bridge").exists():
+    """Docker loads the module, plain Debian does not. Without it a pod that connects to a service whose pod is on the same
+    bridge gets answers from the pod's address. It stays loaded, as Docker leaves it: other programs may rely on it by then."""
+    if (sysctl.FOLDER / "net/bridge").exists():
         return
-    said = ""
+    reason = ""
     try:
         commands.run(["modprobe", "br_netfilter"], timeout_seconds=20)
     except VmlabError as error:
-        said = f": {error}"
-    if not (SETTINGS / "net/bridge").exists():
+        reason = f": {error}"
+    if not (sysctl.FOLDER / "net/bridge").exists():
         raise Unavailable(
-            f"kubernetes: this kernel does not pass a bridge's traffic through the firewall{said}",
+            f"kubernetes: this kernel does not pass a bridge's traffic through the firewall{reason}",
             "load the kernel's module br_netfilter (modprobe br_netfilter)",
         )
 
 
 def undo(before: Traces) -> list[str]:
-    """Take back the difference; what was done, in words. The programs and the pods have ended."""
+    """Undo the difference; what was done, one line each. The programs and the pods have ended."""
     done = []
     network.down()
-    count = rules.remove(before["chains"])
-    done += [f"{count} firewall chains"] if count else []
-    done += [f"{name.replace('/', '.')} = {value}" for name, value in _put_back(before["sysctls"])]
+    count = firewall.remove(MARK, before["chains"])
+    done += [f"{count} firewall changes"] if count else []
+    done += sysctl.put_back(before["sysctls"])
     for folder in cgroup_roots():
         _remove_group(folder)
     _hand_back(before["handed_down"])
@@ -113,7 +114,7 @@ def _handed_down() -> list[str] | None:
 
 
 def _hand_back(before: list[str] | None) -> None:
-    """One that a group of somebody else's uses by now stays."""
+    """A controller that another program's group uses by now stays."""
     for name in set(_handed_down() or ()) - set(before or ()):
         try:
             (Path(cgroups.detect().mounts[0]) / "cgroup.subtree_control").write_text(f"-{name}")
@@ -122,36 +123,12 @@ def _hand_back(before: list[str] | None) -> None:
 
 
 def _remove_group(folder: Path) -> None:
-    """From the leaves up; what ended a moment ago is still counted for a while."""
-    deadline = time.monotonic() + GONE_SECONDS
-    while folder.exists():
-        for path in sorted((one for one in folder.rglob("*") if one.is_dir()), reverse=True):
-            _rmdir(path)
-        if not _rmdir(folder) and time.monotonic() > deadline:
-            holding = ", ".join(map(str, leftovers.members(folder))) or "nobody who can be seen"
-            raise VmlabError(f"{folder}: cannot be removed; in it: {holding}")
-        time.sleep(0.02)
+    """With those below it; processes that have just ended are counted for a while."""
 
+    def gone() -> bool:
+        cgroups.prune(folder)
+        return not folder.exists()
 
-def _rmdir(path: Path) -> bool:
-    try:
-        path.rmdir()
-    except OSError:
-        return False
-    return True
-
-
-def _put_back(before: dict[str, str | None]) -> list[tuple[str, str]]:
-    changed = []
-    for name, value in before.items():
-        if value is not None and _sysctl(name) not in (None, value):
-            (SETTINGS / name).write_text(value)
-            changed.append((name, value))
-    return changed
-
-
-def _sysctl(name: str) -> str | None:
-    try:
-        return (SETTINGS / name).read_text().strip()
-    except OSError:
-        return None
+    if not Deadline(GONE_SECONDS).until(gone):
+        members = ", ".join(map(str, leftovers.members(folder))) or "no visible process"
+        raise VmlabError(f"{folder}: cannot be removed; in it: {members}")

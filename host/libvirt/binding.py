@@ -15,10 +15,10 @@ import re
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from host.packages import Package
+from host.reporting import Say
 from machine import commands
 from machine.errors import Unavailable, VmlabError
 
@@ -35,7 +35,6 @@ PIP = (
     "--no-deps",
 )
 BUILD_SECONDS = 600
-Say = Callable[[str], None]
 
 
 def wanted() -> str:
@@ -71,6 +70,13 @@ def needs() -> None:
             f"libvirt-python {wanted()} is not installed, and {sys.prefix} is not yours",
             "sudo vmlab host up libvirt",
         )
+
+
+def downloads() -> list[str]:
+    """What `install` would fetch."""
+    return (
+        [] if version() == wanted() else [f"libvirt-python {wanted()} and its builder, as source from PyPI"]
+    )
 
 
 def install(say: Say) -> None:

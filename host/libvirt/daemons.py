@@ -8,12 +8,11 @@ libvirt-qemu, in a mount namespace, with seccomp. Left out: virtlockd, which onl
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 from host.daemon import Daemon
 from host.libvirt import virsh
-from machine import places
+from machine import places, ports
 
 RUN = Path("/run")
 READY_SECONDS = 30
@@ -39,9 +38,9 @@ libvirtd, virtlogd = Daemon("libvirtd"), Daemon("virtlogd")
 
 def start() -> None:
     """Start what does not run; done when libvirt answers. virtlogd first: libvirtd hands QEMU's output to it."""
-    if not listens(log_socket()):
+    if not ports.accepts(log_socket()):
         virtlogd.start(["virtlogd", f"--pid-file={RUN / 'virtlogd.pid'}"])
-        virtlogd.wait(lambda: listens(log_socket()), READY_SECONDS)
+        virtlogd.wait(lambda: ports.accepts(log_socket()), READY_SECONDS)
     path = places.make(places.run()) / "libvirtd.conf"
     path.write_text(CONFIGURATION)
     command = ["libvirtd", f"--config={path}", f"--pid-file={RUN / 'libvirtd.pid'}"]
@@ -58,22 +57,9 @@ def stop() -> None:
 
 def complete() -> bool:
     """Whether both of ours live."""
-    return libvirtd.pid() is not None and listens(log_socket())
+    return libvirtd.pid() is not None and ports.accepts(log_socket())
 
 
 def log_socket() -> Path:
     """Where virtlogd, or systemd in its place, listens."""
     return RUN / "libvirt/virtlogd-sock"
-
-
-def listens(path: Path) -> bool:
-    """Whether somebody accepts on the socket. One that is not for this user is somebody's."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(str(path))
-        except PermissionError:
-            return True
-        except OSError:
-            return False
-    return True

@@ -7,13 +7,12 @@ the guests and networks that run. Left out: what libvirt leaves in the kernel, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from host.libvirt import daemons
-from machine import processes
-
-Say = Callable[[str], None]
+from host.reporting import Say
+from machine import ports, processes
 
 
 def clear(say: Say, folder: Path = daemons.RUN, proc: Path = processes.PROC) -> None:
@@ -53,8 +52,8 @@ def _stale(folder: Path, proc: Path) -> Iterator[tuple[Path, str]]:
             now = processes.name(pid, proc) if pid else None
             yield path, f"pid {pid} is {now} now" if now else f"pid {pid} is gone"
     for path in sorted((folder / "libvirt").glob("*-sock*")):
-        if path.is_socket() and not daemons.listens(path):
-            yield path, "nobody listens"
+        if path.is_socket() and not ports.accepts(path):
+            yield path, "no process listens"
 
 
 def _living(path: Path, comm: str, proc: Path) -> int | None:

@@ -7,12 +7,11 @@ services than ours, which `host.artifact.build.build` makes from their service.t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from host import packages
 from host.artifact import build
 from host.packages import Package
-from host.parts.status import Status
+from host.reporting import Say, Status
 from machine.errors import Unavailable, VmlabError
 
 NAME = "artifact"
@@ -21,7 +20,6 @@ PACKAGES: tuple[Package, ...] = (
     Package("gcc", "gcc"),
     Package("libc6-dev"),
 )
-Say = Callable[[str], None]
 
 
 def needs() -> None:
@@ -30,6 +28,12 @@ def needs() -> None:
         raise Unavailable(
             "the tree's files belong to root, so only root can make it", "sudo vmlab host up artifact"
         )
+
+
+def downloads() -> list[str]:
+    return (
+        ["the Debian packages of the root file systems (about 100 MB)"] if status().state == "missing" else []
+    )
 
 
 def status() -> Status:

@@ -1,25 +1,25 @@
 """Docker: the daemon that runs already, else systemd's, else a child of ours.
 
-A daemon that answers is used and never touched. Ours gets addresses from 198.18.0.0/24, the range set aside for
-benchmarks (RFC 2544), so that it cannot collide with a network of the user's. Left out: images, and rootless Docker.
+A daemon that answers is used and never changed. Ours gets its addresses from `machine.addresses`, so that it cannot collide
+with a network of the user's. Out of scope: images, and rootless Docker.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from clients import docker
 from host import packages, record, systemd
 from host.daemon import Daemon, end
-from host.docker import api, leftovers, traces
+from host.docker import leftovers, traces
 from host.packages import Package
-from host.parts.status import Status
-from machine import cgroups, commands
+from host.reporting import Say, Status
+from machine import addresses, cgroups, commands
 from machine.errors import Unavailable, VmlabError
+from machine.waiting import Deadline
 
 NAME = "docker"
 PACKAGES: tuple[Package, ...] = (
@@ -30,52 +30,55 @@ PACKAGES: tuple[Package, ...] = (
 )
 UNITS = ("docker.socket", "docker.service", "containerd.service")
 READY_SECONDS = 30
-# dockerd gives containers 15 s of its own before it kills them.
+# dockerd itself waits 15 s for containers before it kills them.
 STOP_SECONDS = 30
 # By their names in daemon.json: dockerd refuses an option that is given in both places.
 OPTIONS = {
-    "hosts": f"--host=unix://{api.SOCKET}",
+    "hosts": f"--host=unix://{docker.SOCKET}",
     "pidfile": "--pidfile=/var/run/docker.pid",
     "exec-root": "--exec-root=/var/run/docker",
     "data-root": "--data-root=/var/lib/docker",
-    "bip": "--bip=198.18.0.1/28",
-    "default-address-pools": "--default-address-pool=base=198.18.0.0/24,size=28",
+    "bip": f"--bip={addresses.DOCKER_BRIDGE}",
+    "default-address-pools": f"--default-address-pool=base={addresses.DOCKER},size={addresses.DOCKER_POOL_BITS}",
 }
 CONFIGURATION = Path("/etc/docker/daemon.json")
 
 _daemon = Daemon("dockerd")
-Say = Callable[[str], None]
 
 
 def needs() -> None:
-    socket = api.address()
-    if socket.resolve() != api.SOCKET.resolve():
+    socket = docker.address()
+    if socket.resolve() != docker.SOCKET.resolve():
         raise Unavailable(
-            f"DOCKER_HOST names {socket}, where nobody answers", "unset DOCKER_HOST, or start that daemon"
+            f"DOCKER_HOST names {socket}, where no daemon answers", "unset DOCKER_HOST, or start that daemon"
         )
     packages.needs(PACKAGES)
     if os.geteuid() != 0:
         raise Unavailable("no Docker answers, and only root can start one", "sudo vmlab host up docker")
     living = leftovers.holder()
-    if living and not api.answers(socket):
+    if living and not docker.answers(socket):
         raise Unavailable(
-            f"dockerd (pid {living}) runs but does not answer at {socket}", f"look at it: kill -USR1 {living}"
+            f"dockerd (pid {living}) runs but does not answer at {socket}", f"kill -USR1 {living}"
         )
 
 
+def downloads() -> list[str]:
+    return []
+
+
 def status() -> Status:
-    socket = api.address()
-    if api.answers(socket):
-        detail = f"{api.version(socket)} at {socket}"
+    socket = docker.address()
+    if docker.answers(socket):
+        detail = f"{docker.version(socket)} at {socket}"
         return Status(NAME, "running", _ours(), detail)
     fix = "vmlab host up docker"
     if record.entry(NAME):
         return Status(
-            NAME, "stopped", True, f"vmlab started it and it has ended; its log: {_daemon.log}", fix
+            NAME, "stopped", True, f"started by vmlab, but it has exited; its log: {_daemon.log}", fix
         )
     if commands.find("dockerd") is None:
         return Status(NAME, "missing", False, "dockerd is not installed", fix)
-    return Status(NAME, "stopped", False, f"nobody answers at {socket}", fix)
+    return Status(NAME, "stopped", False, f"no daemon answers at {socket}", fix)
 
 
 def up(say: Say) -> None:
@@ -83,7 +86,7 @@ def up(say: Say) -> None:
     leftovers.clear(say)
     # A second `up` keeps the first one's view of the machine before.
     entry = record.entry(NAME) or _first_look()
-    # Recorded before anything starts, so that `down` mends a killed `up`.
+    # Recorded before anything starts, so that `down` undoes a killed `up`.
     record.keep(NAME, entry)
     try:
         _start(entry)
@@ -97,8 +100,8 @@ def down(say: Say, *, force: bool = False) -> None:
     if entry is None:
         say("docker: not started by vmlab, left alone")
         return
-    socket = api.SOCKET
-    if api.answers(socket) and not _ours():
+    socket = docker.SOCKET
+    if docker.answers(socket) and not _ours():
         _daemon.clear_stale(say)
         record.forget(NAME)
         say("docker: ours has ended and another daemon answers now; it is left alone")
@@ -109,7 +112,7 @@ def down(say: Say, *, force: bool = False) -> None:
 
 
 def _first_look() -> dict[str, Any]:
-    """Who will start it, and what there is before."""
+    """What will start it, and the machine before."""
     by = "systemd" if systemd.running() else "child"
     units = [unit for unit in UNITS if not systemd.active(unit)] if by == "systemd" else []
     return {"by": by, "units": units, "cgroups_mounted": cgroups.mount(), "before": traces.take()}
@@ -121,17 +124,14 @@ def _start(entry: dict[str, Any]) -> None:
         _wait_for_systemd()
         return
     _daemon.start(["dockerd", *_options()])
-    _daemon.wait(lambda: api.answers(api.SOCKET), READY_SECONDS)
+    _daemon.wait(lambda: docker.answers(docker.SOCKET), READY_SECONDS)
 
 
 def _wait_for_systemd() -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not api.answers(api.SOCKET):
-        if time.monotonic() > deadline:
-            raise VmlabError(
-                f"docker.service started, but {api.SOCKET} does not answer\n  next: journalctl -u docker"
-            )
-        time.sleep(0.05)
+    if not Deadline(READY_SECONDS).until(lambda: docker.answers(docker.SOCKET)):
+        raise VmlabError(
+            f"docker.service started, but {docker.SOCKET} does not answer", "journalctl -u docker -n 50"
+        )
 
 
 def _options() -> list[str]:
@@ -153,11 +153,11 @@ def _ours() -> bool:
 
 
 def _refuse_while_used(socket: Path, force: bool) -> None:
-    """Stopping the daemon stops the containers: only when told to."""
+    """Stopping the daemon stops the containers, which only --force may do."""
     if force:
         return
-    if api.answers(socket):
-        names = api.running_containers(socket)
+    if docker.answers(socket):
+        names = docker.running_containers(socket)
     else:
         names = [f"a container without its dockerd (shim {pid})" for pid in leftovers.shims()]
     if names:
@@ -176,7 +176,7 @@ def _take_back(entry: dict[str, Any], say: Say) -> None:
             end(pid, 5)
     leftovers.clear(say)
     for line in traces.undo(entry["before"]):
-        say(f"docker: took back {line}")
+        say(f"docker: undid {line}")
     leftovers.remove_folders(entry["before"]["absent"])
     if entry["cgroups_mounted"]:
         cgroups.unmount()

@@ -7,12 +7,11 @@ which `vmlab run --service` makes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from host import packages
 from host.guest import build
 from host.packages import Package
-from host.parts.status import Status
+from host.reporting import Say, Status
 from machine.errors import Unavailable, VmlabError
 from substrates.vm import guest
 
@@ -25,13 +24,20 @@ PACKAGES: tuple[Package, ...] = (
     Package("e2fsprogs", "mke2fs"),
 )
 FIX = "vmlab host up guest"
-Say = Callable[[str], None]
 
 
 def needs() -> None:
     packages.needs(PACKAGES)
     if os.geteuid() != 0:
         raise Unavailable("the disks' files belong to root, so only root can make them", f"sudo {FIX}")
+
+
+def downloads() -> list[str]:
+    return (
+        ["two Debian kernels and the package lists of the second (about 100 MB)"]
+        if status().state == "missing"
+        else []
+    )
 
 
 def status() -> Status:

@@ -1,19 +1,17 @@
 """Kubernetes: upstream's own programs on this machine, as children of ours, systemd or not.
 
-One node. Its kubeconfig is the lab's own (`kubeconfig` in `host status --json`), never the user's default. Left out: a
+One node. Its kubeconfig is the lab's own (`kubeconfig` in `host status --json`), never the user's default. Out of scope: a
 cluster that the user names, which needs no part.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 
 from host import packages, record
-from host.kubernetes import bringup, build, layout
+from host.kubernetes import bringup, build, layout, readiness
 from host.packages import Package
-from host.parts.status import Status
+from host.reporting import Say, Status
 from machine import cgroups
 from machine.errors import Unavailable, VmlabError
 
@@ -27,7 +25,6 @@ PACKAGES: tuple[Package, ...] = (
     Package("gcc", "gcc"),
     Package("libc6-dev"),
 )
-Say = Callable[[str], None]
 
 
 def needs() -> None:
@@ -38,12 +35,10 @@ def needs() -> None:
     packages.needs(PACKAGES)
     if cgroups.detect().mode == "none":
         raise Unavailable("no control groups are mounted", "vmlab host up docker")
-    build.refuse_without_go(_say)  # last, because it may fetch one
 
 
-def _say(line: str) -> None:
-    """`needs` is given nobody to tell, and fetching a Go takes a while."""
-    sys.stderr.write(f"{line}\n")
+def downloads() -> list[str]:
+    return build.downloads()
 
 
 def status() -> Status:
@@ -56,10 +51,10 @@ def status() -> Status:
     if bringup.daemon.pid() is None:
         detail = f"vmlab started it and it has ended; its log: {bringup.daemon.log}"
         return Status(NAME, "stopped", True, detail, fix, kubeconfig)
-    trouble = bringup.trouble()
+    trouble = readiness.trouble()
     if trouble:
         return Status(NAME, "stopped", True, trouble, fix, kubeconfig)
-    again = ", ".join(f"{name} {count}x" for name, count in bringup.restarts().items())
+    again = ", ".join(f"{name} {count}x" for name, count in readiness.restarts().items())
     detail = f"{build.VERSION} at {layout.API}, {layout.NODE} Ready" + (
         f"; started again: {again}" if again else ""
     )
@@ -68,7 +63,7 @@ def status() -> Status:
 
 def up(say: Say) -> None:
     bringup.up(NAME, say)
-    say(f"kubernetes: KUBECONFIG={layout.kubeconfig()} {layout.program('kubectl')} get nodes")
+    say(f"kubernetes: KUBECONFIG={layout.kubeconfig()} {build.program('kubectl')} get nodes")
 
 
 def down(say: Say, *, force: bool = False) -> None:

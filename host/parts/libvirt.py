@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from host import packages, record, systemd
-from host.libvirt import binding, daemons, leftovers, traces, virsh
+from host.libvirt import binding, daemons, kvm, leftovers, traces, virsh
 from host.packages import Package
-from host.parts.status import Status
+from host.reporting import Say, Status
 from machine import cgroups, commands
 from machine.errors import Unavailable, VmlabError
 
@@ -46,7 +45,6 @@ UNITS = (
     *("virtlockd.socket", "virtlockd-admin.socket", "virtlockd.service"),
 )
 FIX = "vmlab host up libvirt"
-Say = Callable[[str], None]
 
 
 def needs() -> None:
@@ -61,6 +59,10 @@ def needs() -> None:
         raise Unavailable(
             f"libvirtd (pid {living}) runs but does not answer at {virsh.URI}", f"look at it: ps -Lf {living}"
         )
+
+
+def downloads() -> list[str]:
+    return binding.downloads()
 
 
 def status() -> Status:
@@ -137,6 +139,7 @@ def _first_look() -> dict[str, Any]:
         "cgroups_mounted": cgroups.mount(),
         "noted": leftovers.notes(),
         "before": traces.take(),
+        "kvm_opened": kvm.open_to_guests(),
     }
 
 
@@ -206,4 +209,6 @@ def _take_back(entry: dict[str, Any], known: list[str], say: Say) -> None:
         say(f"libvirt: took back {line}")
     if entry["cgroups_mounted"]:
         cgroups.unmount()
+    if entry.get("kvm_opened"):  # not in the record of an older version
+        kvm.close()
     record.forget(NAME)

@@ -1,30 +1,27 @@
 """An image registry on loopback: Debian's docker-registry with a configuration of its own.
 
-It is a child of ours even where systemd runs: Debian's unit listens on every address. Whoever answers /v2/ on the port
-already is used and never touched. Left out: TLS and passwords, which loopback needs none of.
+It is a child of ours even where systemd runs, because Debian's unit listens on every address. A registry that answers on the
+port already is used and never changed. Out of scope: TLS and passwords, which loopback does not need.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
-from collections.abc import Callable
 from pathlib import Path
 
+from clients.registry import Registry
 from host import packages, record
 from host.daemon import Daemon
 from host.packages import Package
-from host.parts.status import Status
-from machine import commands, places, ports
+from host.reporting import Say, Status
+from machine import addresses, commands, files, places, ports
 from machine.errors import VmlabError
 
 NAME = "registry"
 PACKAGES: tuple[Package, ...] = (Package("docker-registry", "docker-registry"),)
-ADDRESS, PORT = "127.0.0.1", 5000
+PORT = int(addresses.REGISTRY.rpartition(":")[2])
 READY_SECONDS = 15
 
 _daemon = Daemon("registry")
-Say = Callable[[str], None]
 
 
 def needs() -> None:
@@ -32,22 +29,26 @@ def needs() -> None:
     packages.needs(PACKAGES)
 
 
+def downloads() -> list[str]:
+    return []
+
+
 def status() -> Status:
     if _answers():
         ours = record.entry(NAME) is not None and _daemon.pid() is not None
-        return Status(
-            NAME, "running", ours, f"{ADDRESS}:{PORT}" + (f", storage {_storage()}" if ours else "")
-        )
+        return Status(NAME, "running", ours, addresses.REGISTRY + (f", storage {_storage()}" if ours else ""))
     fix = "vmlab host up registry"
     if record.entry(NAME):
         return Status(
-            NAME, "stopped", True, f"vmlab started it and it has ended; its log: {_daemon.log}", fix
+            NAME, "stopped", True, f"started by vmlab, but it has exited; its log: {_daemon.log}", fix
         )
     if ports.taken(PORT):
-        return Status(NAME, "stopped", False, f"port {PORT} is taken by {_holder()}", "stop that program")
+        return Status(
+            NAME, "stopped", False, f"port {PORT} is taken by {ports.holder(PORT)}", "stop that program"
+        )
     if commands.find("docker-registry") is None:
         return Status(NAME, "missing", False, "docker-registry is not installed", fix)
-    return Status(NAME, "stopped", False, f"nobody listens at {ADDRESS}:{PORT}", fix)
+    return Status(NAME, "stopped", False, f"no process listens at {addresses.REGISTRY}", fix)
 
 
 def up(say: Say) -> None:
@@ -62,7 +63,7 @@ def up(say: Say) -> None:
 
 
 def down(say: Say, *, force: bool = False) -> None:
-    del force  # nobody is refused: a registry has no tenants
+    del force  # never refused: nothing runs in a registry
     if record.entry(NAME) is None:
         say("registry: not started by vmlab, left alone")
         return
@@ -79,24 +80,12 @@ def _take_back() -> None:
 def _refuse_taken_port() -> None:
     if ports.taken(PORT) and not _answers():
         raise VmlabError(
-            f"registry: port {PORT} is taken by {_holder()}, which is no registry\n  next: stop that program"
+            f"registry: port {PORT} is taken by {ports.holder(PORT)}, which is not a registry; stop that program"
         )
 
 
-def _holder() -> str:
-    found = ports.owner(PORT)
-    return f"{found[1]} (pid {found[0]})" if found else "a process of another user"
-
-
 def _answers() -> bool:
-    connection = http.client.HTTPConnection(ADDRESS, PORT, timeout=2)
-    try:
-        connection.request("GET", "/v2/")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return Registry(seconds=2).answers()
 
 
 def _storage() -> Path:
@@ -108,7 +97,7 @@ def _configuration() -> Path:
 
 
 def _write_configuration() -> Path:
-    """JSON is YAML. Deleting is on, so that images of removed stacks need not stay for ever."""
+    """JSON is YAML. Deleting is enabled, so that images of removed stacks need not be kept."""
     settings = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -116,8 +105,7 @@ def _write_configuration() -> Path:
             "filesystem": {"rootdirectory": str(places.make(_storage()))},
             "delete": {"enabled": True},
         },
-        "http": {"addr": f"{ADDRESS}:{PORT}"},
+        "http": {"addr": addresses.REGISTRY},
     }
-    path = places.make(places.run()) / _configuration().name
-    path.write_text(json.dumps(settings, indent=2) + "\n")
-    return path
+    files.write_json(_configuration(), settings)
+    return _configuration()

@@ -1,9 +1,8 @@
-"""`vmlab boundaries`: what each substrate keeps apart, as a copy of it sees it from inside, next to what it costs.
+"""What each substrate isolates, as a copy of it sees it from inside, next to what it costs.
 
     look        boot the probe in the service's place, and read what it saw
-    findings    whose is what: one reading held against another from a plain process of this machine
-    show        the table: terminal, Markdown, JSON, HTML
-    verb        the command
+    findings    what is isolated: one reading compared with that of a plain process of this machine
+    table       the table: terminal, Markdown, JSON, HTML
 
-It is data, no verdict: "own" is not "safe", and a boundary that is not drawn may not be needed.
+It is data without a verdict: "own" does not mean "safe", and a boundary that is absent may not be needed.
 """

@@ -1,8 +1,8 @@
-"""Whose is what: a reading from inside held against that of a plain process of the same machine (fork and exec, no rungs).
+"""What is isolated: a reading from inside compared with that of a plain process of the same machine (fork and exec, no rungs).
 
-own: another one than the host's. shared: the host's. refused: it is asked for, and denied. open: it is granted. absent: there
-is no such thing here. Of a limit: held, or not held. not visible: without a /proc nothing can be said. A guest has a kernel of
-its own, and with it all that a kernel has, whatever the numbers inside say. Left out: what could be reached by an exploit;
+own: another one than the host's. shared: the host's. refused: it was tried, and denied. open: it is granted. absent: there
+is none here. Of a limit: held, or not held. not visible: without a /proc nothing is known. A guest has its own kernel, and with
+it everything that a kernel has, whatever the numbers inside are. Out of scope: what could be reached by an exploit;
 nothing here attacks anything.
 """
 
@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lab import units
+from catalogue import units
 from substrates.boundaries.reading import Limit, Reading, Walk
 
 OWN, SHARED, REFUSED, OPEN, HELD, NOT_HELD = "own", "shared", "refused", "open", "held", "not held"
 ABSENT = "absent"
 NO_SUCH_THING = (22, 97)  # EINVAL of a user that its map does not have, EAFNOSUPPORT
-NOT_TRIED, HIDDEN = "not tried", "not visible"  # nothing can be said, because there is no /proc to look into
+NOT_TRIED, HIDDEN = "not tried", "not visible"  # nothing is known, because there is no /proc
 FILTER = 2  # the kernel's number for a seccomp filter
-HOLDS_WITHIN = 1.10  # of the limit: the probe's own memory and its first processes are above what it asks for
-BUSY_BELOW = 0.80  # so little CPU shows a busy machine, and nothing about a limit
+HOLDS_WITHIN = (
+    1.10  # of the limit: the probe's own memory and its first processes come on top of what it requests
+)
+BUSY_BELOW = 0.80  # so little CPU indicates a busy machine, not a limit
 KERNEL_FILES = (
     "/proc/kcore", "/proc/kmsg", "/proc/kallsyms", "/proc/keys", "/proc/timer_list", "/proc/interrupts",
     "/proc/modules", "/sys/kernel", "/sys/firmware", "/sys/module", "/dev/kmsg", "/dev/mem",
@@ -38,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Held:
-    """What the copy should be held to."""
+    """The limits of the copy."""
 
     cpus: float
     memory_bytes: int
@@ -80,7 +82,7 @@ _NAMESPACES: Mapping[str, tuple[str, Callable[[Reading], str]]] = {
 
 
 def own_kernel(inside: Reading, plain: Reading) -> bool:
-    """The boot's id is the one clear proof, because releases may be equal by chance; without a /proc the release has to do."""
+    """The boot's id is the one clear proof, because releases may be equal by chance; without a /proc the release decides."""
     if inside.boot_id:
         return inside.boot_id != plain.boot_id
     return inside.release != plain.release
@@ -105,7 +107,7 @@ def _root(inside: Reading, plain: Reading) -> Finding:
 
 
 def _host_files(inside: Reading, plain: Reading) -> Finding:
-    """Files of the host's that a plain process finds; a tree of its own has other ones by the same names."""
+    """Files of the host's that a plain process finds; a separate tree has others by the same names."""
     if own_kernel(inside, plain) or inside.root != plain.root:
         return Finding(ABSENT)
     found = [path for path in HOST_FILES if inside.paths.get(path) == "readable"]
@@ -118,11 +120,11 @@ def _capabilities(inside: Reading) -> Finding:
     if inside.capabilities:
         return Finding(OPEN, f"{inside.capabilities.bit_count()} in use")
     count = inside.regainable.bit_count()
-    return Finding(OPEN, f"{count} by a setuid program") if count else Finding(REFUSED, "none, for good")
+    return Finding(OPEN, f"{count} by a setuid program") if count else Finding(REFUSED, "none, permanently")
 
 
 def _bounding(inside: Reading) -> Finding:
-    """What no program of the copy can ever have; a second lock behind no_new_privs."""
+    """What no program of the copy can ever have; a second barrier behind no_new_privs."""
     if not inside.namespaces:
         return Finding(HIDDEN)
     count = inside.bounding.bit_count()
@@ -130,7 +132,7 @@ def _bounding(inside: Reading) -> Finding:
 
 
 def _calls(inside: Reading, plain: Reading) -> Finding:
-    """Those that a filter refuses beyond what a plain process is refused for its lack of privileges."""
+    """Those that a filter refuses, beyond what a plain process is refused for its lack of privileges."""
     if not inside.calls:
         return Finding(NOT_TRIED, "it runs as root")
     more = inside.refused_calls() - plain.refused_calls()
@@ -168,7 +170,7 @@ def _kernel_files(inside: Reading, plain: Reading) -> Finding:
 
 
 def _devices(inside: Reading, plain: Reading) -> Finding:
-    """A /dev of its own has a handful of entries; one that has the host's disks in it is the host's."""
+    """A separate /dev has a handful of entries; one that contains the host's disks is the host's."""
     found = inside.devices
     text = f"{found.seen}, {found.usable} usable" + (f", {found.block} disks" if found.block else "")
     if own_kernel(inside, plain):
@@ -180,15 +182,15 @@ def _memory_seen(inside: Reading, plain: Reading) -> Finding:
     if not inside.memory_bytes:
         return Finding(HIDDEN)
     own = own_kernel(inside, plain) or inside.memory_bytes != plain.memory_bytes
-    return Finding(_whose(own), units.quantity(inside.memory_bytes, "B"))
+    return Finding(_whose(own), units.quantity(inside.memory_bytes, units.BYTES))
 
 
 def _memory_limit(tried: Limit | None, bytes_: int) -> Finding:
     if tried is None:
         return Finding(NOT_TRIED)
-    text = f"{'ended' if tried.signal else 'stopped'} at {units.quantity(tried.got, 'B')}"
+    text = f"{'ended' if tried.signal else 'stopped'} at {units.quantity(tried.got, units.BYTES)}"
     if tried.got >= tried.asked:
-        return Finding(NOT_HELD, f"got {units.quantity(tried.got, 'B')}")
+        return Finding(NOT_HELD, f"got {units.quantity(tried.got, units.BYTES)}")
     return Finding(HELD if tried.got <= bytes_ * HOLDS_WITHIN else NOT_HELD, text)
 
 
@@ -201,7 +203,7 @@ def _task_limit(tried: Limit | None) -> Finding:
 
 
 def _cpu_limit(tried: Limit | None, cpus: float) -> Finding:
-    """By how many were busy at a time when more than the limit wanted to be."""
+    """By how many CPUs were busy when more than the limit were requested."""
     if tried is None or tried.asked <= cpus:
         return Finding(NOT_TRIED)
     text = f"{tried.got:.2f} of {tried.asked:.0f} wanted"

@@ -1,29 +1,30 @@
-"""Looking from inside: a copy of a substrate with the probe in the service's place, asked once and taken away.
+"""Looking from inside: a copy of a substrate with the probe in the service's place, asked once and destroyed.
 
-Left out: looking into the stack's own instance, which goes on serving.
+Out of scope: looking into the stack's own instance, which goes on serving.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from clients.http_probe import ask
 from lab.boundaries.findings import Finding, Held, findings
-from lab.substrates import module_of
+from lab.deploying.outputs import Outputs
+from lab.measuring.plan import say
+from lab.measuring.subjects import limits_of, module_of
 from machine import processes
+from machine.addresses import FIRST_COPY_PORT, LOOPBACK
 from machine.errors import Unavailable, VmlabError
-from substrates import boundaries
 from substrates.boundaries.reading import Reading, parse
 from substrates.contract import Request, Slot
 
-SLOT = Slot(98, 18298)
+SLOT = Slot(98, FIRST_COPY_PORT + 98)
 TASKS = 700  # more than any of the lab's limits on processes (256), and few enough for a machine without one
-BEYOND = 1.25  # how much more memory is asked for than the limit
+BEYOND = 1.25  # how many times the limit is asked for
 LEAVE = 0.5  # of the memory that this machine has free
 ANSWER_SECONDS = 20.0
 PLAIN = "fork+exec"
@@ -40,11 +41,11 @@ class Place:
     held: Held
 
 
-def place_of(stack: str, outputs: dict[str, Any]) -> Place:
+def place_of(stack: str, outputs: Outputs) -> Place:
     """A stack that is up."""
-    module = module_of(outputs["substrate"])
-    limits = module.limits(outputs["instance"])
-    held = Held(float(limits["cpus"]), int(limits["memory_bytes"]))
+    module = module_of(stack, outputs)
+    limits = limits_of(module, outputs)
+    held = Held(limits["cpus"], limits["memory_bytes"])
     return Place(stack, outputs["substrate"], module, module.definition(outputs["instance"]), held)
 
 
@@ -59,17 +60,17 @@ def rungs_place(name: str, rungs: tuple[str, ...]) -> Place:
 
 
 def look(place: Place, *, limits: bool = True) -> Reading:
-    """Boot the probe there and read what it saw; `limits` says whether it tries those, which takes 2 seconds.
+    """Boot the probe there and read what it saw; `limits`: whether it tries those, which takes 2 seconds.
 
     Unavailable where no probe can be put in the service's place, VmlabError when it did not answer as the probe does."""
-    if place.substrate not in boundaries.MODULES:
+    if not hasattr(place.module, "with_probe"):
         raise Unavailable(f"no probe is known for the substrate {place.substrate!r}", "")
     settings = bounds(place.held) if limits else {}
-    definition = boundaries.instead(place.substrate, place.definition, settings)
+    definition = place.module.with_probe(place.definition, settings)
     request = Request("/", secrets.token_hex(8), echoed=True)
     boot = place.module.boot(definition, SLOT, request)
     try:
-        answer = ask(f"{boot.url or f'http://127.0.0.1:{SLOT.port}'}/", ANSWER_SECONDS)
+        answer = ask(f"{boot.url or f'http://{LOOPBACK}:{SLOT.port}'}/", ANSWER_SECONDS)
     finally:
         place.module.destroy(boot.copy)
     try:
@@ -90,17 +91,13 @@ def bounds(held: Held) -> dict[str, str]:
     }
 
 
-def everywhere(
-    places: list[Place], say: Callable[[str], None]
-) -> tuple[dict[str, dict[str, Finding]], dict[str, Exception]]:
-    """The findings of every place, and of those where it was not possible the reason."""
-    from machine.errors import VmlabError
-
+def everywhere(places: list[Place]) -> tuple[dict[str, dict[str, Finding]], dict[str, VmlabError]]:
+    """The findings of every place, and the errors of those where it was not possible."""
     plain_place = rungs_place(PLAIN, ())
     say(f"looking from inside: {PLAIN}")
     plain = look(plain_place)
     found = {}
-    failed: dict[str, Exception] = {}
+    failed: dict[str, VmlabError] = {}
     for place in places:
         say(f"looking from inside: {place.name}")
         try:

@@ -1,7 +1,7 @@
 """What the ladder boots, in order: our own rungs one by one, a runtime alone, Docker, then every other stack that is up.
 
 Each is known by a name and a variant: `service`, or `null`, the static binary that shows the substrate alone. A step that
-cannot run here keeps its place in the list, with the reason. Left out: bringing stacks up, which `vmlab up` does.
+cannot run here keeps its place in the list, with the reason. Out of scope: bringing stacks up, which `vmlab up` does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab import measure, stacks
+from catalogue import substrates as rows
+from lab.deploying import stacks
+from lab.deploying.outputs import Conditions
+from lab.measuring.runs import unavailable
+from lab.measuring.subjects import Subject, subject_of
 from machine.errors import InvalidInput, Unavailable, VmlabError
 from substrates import namespaces, oci, rungs
 from substrates.contract import Boot, Request, Slot
@@ -21,14 +25,7 @@ from substrates.inputs.artifact import Artifact
 
 FIRST, LAST = "fork+exec", "all"
 VARIANTS = ("null", "service")
-OWN_SUBSTRATES = (
-    "process",
-    "chroot",
-    "namespaces",
-    "docker",
-)  # the rungs and Docker's two rows stand for these
-REPEATS = 5  # of our own rungs: a boot of 3 ms is one slice of the scheduler's, so a single one says little
-ORDER = ("kubernetes", "vm-slim", "vm-other", "vm")
+REPEATS = 5  # of our own rungs: a boot of 3 ms is one slice of the scheduler, so a single one is uncertain
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Step:
     after: str = ""
     path: str = "/"
     echoes_nonce: bool = True
-    conditions: dict[str, Any] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=dict)
     repeats: int = 1  # boots a block
 
     @property
@@ -54,9 +51,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Missing:
-    """A step that cannot be taken here, and what mends it."""
+    """A step that cannot be booted here, and the command that changes it."""
 
-    name: str
+    rung: str
     variant: str
     reason: str
     fix: str
@@ -67,12 +64,10 @@ def everything() -> tuple[list[Step], list[Missing]]:
     artifact = artifacts.load()
     found: list[Step] = []
     missing: list[Missing] = []
-    for part in (_own, _runtimes, _docker):
-        steps, gaps = part(artifact)
+    for steps, gaps in (_own(artifact), _runtimes(artifact), _docker(artifact), _stacks()):
         found += steps
         missing += gaps
-    steps, gaps = _stacks()
-    return [*found, *steps], [*missing, *gaps]
+    return found, missing
 
 
 def names() -> list[str]:
@@ -165,31 +160,21 @@ def _stacks() -> tuple[list[Step], list[Missing]]:
     """Every stack beyond our own rungs and Docker, whatever its substrate is."""
     found: list[Step] = []
     missing: list[Missing] = []
-    known = [name for name in stacks.known() if stacks.substrate_of(name) not in OWN_SUBSTRATES]
-    for name in sorted(known, key=lambda stack: ORDER.index(stack) if stack in ORDER else len(ORDER)):
+    own = {name for name, row in rows.known().items() if row.rungs}
+    for name in [name for name in stacks.known() if stacks.substrate_of(name) not in own]:
         try:
             outputs = stacks.outputs(name)
-            subject = measure.subject_of(name, outputs)
-        except (VmlabError, KeyError, ImportError) as error:
-            missing.append(_gap(name, error))
+            subject = subject_of(name, outputs)
+        except VmlabError as error:
+            gap = unavailable(error, fix=f"vmlab up {name}")
+            missing.append(Missing(name, "service", gap["reason"], gap["fix"]))
             continue
         found.append(_stack_step(subject, outputs["conditions"]))
     return found, missing
 
 
-def _stack_step(subject: measure.Subject, conditions: dict[str, Any]) -> Step:
-    def boot(slot: Slot, request: Request) -> Boot:
-        made: Boot = subject.module.boot(subject.definition, slot, request)
-        return made
-
+def _stack_step(subject: Subject, conditions: Conditions) -> Step:
     return Step(
-        subject.stack, "service", boot, subject.module.destroy,
+        subject.stack, "service", subject.boot, subject.destroy,
         path=subject.path, echoes_nonce=subject.echoes_nonce, conditions=conditions,
     )  # fmt: skip
-
-
-def _gap(name: str, error: Exception) -> Missing:
-    if isinstance(error, KeyError | ImportError):
-        return Missing(name, "service", f"there is no module for what it runs on ({error})", "")
-    fix = getattr(error, "fix", "") or getattr(error, "next_command", "") or f"vmlab up {name}"
-    return Missing(name, "service", str(getattr(error, "reason", "") or error), fix)

@@ -1,6 +1,7 @@
-"""The provider of libvirt's things, thin over `substrates.libvirt`: domains, volumes, networks and pools.
+"""The provider of libvirt's objects, thin over `clients.libvirt`: domains, volumes, networks and pools.
 
-Each is a dynamic resource whose id is its name, so that a create whose answer was lost is found again.
+Each is a dynamic resource whose id is its name, so that a create whose response was lost is found again.
+Existing states name these classes by module: do not move them. Out of scope: secrets and storage other than folders.
 """
 
 from providers.libvirt.domain import DomainProvider

@@ -1,4 +1,7 @@
-"""Domains: guests. Size, quota, autostart and whether it runs are changed in place; everything else replaces it."""
+"""Domains: guests. Size, quota, autostart and whether it runs are changed in place; everything else replaces it.
+
+Out of scope: hot plugging of devices.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from clients.libvirt import domains
-from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, domain
+from clients.libvirt import domains, sizes
+from clients.libvirt.description import DiskSpec, DomainSpec, InterfaceSpec, devices, domain
 from machine.errors import VmlabError
 from machine.waiting import answer_seconds
 from providers.libvirt.inputs import (
+    ABSENT,
     Input,
     Props,
     Wrong,
     changed,
+    difference,
     fill,
     known,
     number,
@@ -28,13 +33,13 @@ from providers.libvirt.inputs import (
     truth,
     whole,
 )
-from substrates.vm import ready
+from substrates.vm.console import wait_for_answer
 
 MIB = 1024**2
 LEAST_BYTES = 64 * MIB
 DISK = {
     "path": Input(text),
-    "format": Input(one_of(*domain.FORMATS), "raw"),
+    "format": Input(one_of(*devices.FORMATS), "raw"),
     "read_only": Input(truth, False),
     "target": Input(text, ""),
     "backing": Input(text, ""),
@@ -67,7 +72,7 @@ INPUTS = {
     **SPEC,
     "running": Input(truth, True),
     "ready": Input(row({"url": Input(text), "seconds": Input(number, 0.0)}), None),
-    "stop_seconds": Input(number, 10.0),  # for a clean end, before the plug is pulled
+    "stop_seconds": Input(number, 10.0),  # for an ACPI shutdown, before forced termination
 }
 OUTPUTS = ("answered",)
 IN_PLACE = {"memory_bytes", "vcpus", "cpus", "autostart", "running", "ready", "stop_seconds"}
@@ -79,24 +84,23 @@ class DomainProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Inputs that cannot work, before anything is made: a name that is somebody else's, too little memory."""
+        """Inputs that cannot work: a name of another owner, too little memory."""
         return result(INPUTS, OUTPUTS, news, _look)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """What differs from what is there; "as usual" stands for what it means."""
-        wanted = _said(news)
+        """What differs from the state, with every default filled in."""
+        wanted = _filled(news)
         ignored = (
             {"ready"} if wanted["uuid"] else {"ready", "uuid"}
         )  # how long a create waits changes nothing
         differs = [key for key in changed(INPUTS, olds, wanted) if key not in ignored]
         if wanted["ready"] and wanted["running"] and not olds.get("answered"):
-            differs.append("ready")  # its create was cut off before it answered
-        replaces = [key for key in differs if key not in IN_PLACE]
-        return DiffResult(changes=bool(differs), replaces=replaces, delete_before_replace=True)
+            differs.append("ready")  # its create was interrupted before it answered
+        return difference(differs, IN_PLACE)
 
     def create(self, props: Props) -> CreateResult:
-        """Define and start it, and wait for its first answer if it is to be `ready`; one that fails is taken away again."""
-        props = _said(props)
+        """Define and start it, and wait for its first answer if it is to be `ready`; one that fails is removed."""
+        props = _filled(props)
         spec = _spec(props)
         made = domains.create(spec, running=props["running"])
         try:
@@ -108,18 +112,18 @@ class DomainProvider(ResourceProvider):
         return CreateResult(spec.name, _outputs(props, made, answered=True))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """What is there now. One that was shut off is there and does not run; somebody else's is not there."""
+        """The domain as it is. One that was shut off exists and does not run; one of another owner counts as absent."""
         there = domains.find(id_) if id_ else None
         if there is None or (props.get("stack") or there.spec.stack) != there.spec.stack:
-            return ReadResult("", {})
+            return ABSENT
         answered = bool(props.get("answered")) and there.running
-        return ReadResult(id_, _outputs(_said({**props, "name": id_}), there, answered=answered))
+        return ReadResult(id_, _outputs(_filled({**props, "name": id_}), there, answered=answered))
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
         """Change its size, start or stop it; a guest that does not follow while it runs is started again."""
-        news = _said(news)
+        news = _filled(news)
         spec = _spec(news)
-        now = domains.update(spec, stop_seconds=news["stop_seconds"])
+        now = sizes.update(spec, stop_seconds=news["stop_seconds"])
         if news["running"]:
             domains.start(spec.name)
             now = _settled(spec, news)
@@ -129,15 +133,15 @@ class DomainProvider(ResourceProvider):
         return UpdateResult(_outputs(news, now, answered=True))
 
     def delete(self, id_: str, props: Props) -> None:
-        """Shut it down and take it away; one that is gone, or is somebody else's by now, is deleted."""
+        """Shut it down and remove it; one that does not exist, or has another owner by now, counts as deleted."""
         domains.remove(id_, props.get("stack", ""), float(props.get("stop_seconds", 0.0)))
         if domains.find(id_) is None:
             domains.forget(id_, props.get("console", ""))
 
 
 def _look(props: Props) -> None:
-    """What the inputs say together, and what of it this machine can do; what a preview does not know yet is left out."""
-    spec = _spec(_said({key: value for key, value in props.items() if known(value)}))
+    """The inputs together, and with what this machine has; what a preview does not know yet is not checked."""
+    spec = _spec(_filled({key: value for key, value in props.items() if known(value)}))
     if spec.memory_bytes < LEAST_BYTES:
         raise Wrong(
             "memory_bytes",
@@ -161,8 +165,8 @@ def _look(props: Props) -> None:
     domains.refuse_foreign(spec.name, spec.stack)
 
 
-def _said(props: Props) -> Props:
-    """The inputs with nothing left to be understood, so that they compare with what is read back."""
+def _filled(props: Props) -> Props:
+    """The inputs with every default filled in, so that they compare with what is read back."""
     filled, _ = fill(INPUTS, props)
     for key, usual in (("max_memory_bytes", "memory_bytes"), ("max_vcpus", "vcpus"), ("cpus", "vcpus")):
         filled[key] = filled[key] or filled[usual]
@@ -185,24 +189,24 @@ def _spec(props: Props) -> DomainSpec:
 
 
 def _settled(spec: DomainSpec, props: Props) -> domains.Found:
-    """Once it has the size that it shall have, and answers if it is to."""
+    """The domain once it has its size, and answers if it is to be `ready`."""
     asked: dict[str, Any] = props["ready"] or {}
     seconds = asked.get("seconds") or answer_seconds()
     if asked:
-        ready.wait_for_answer(spec.name, asked["url"], seconds, spec.console)
-    domains.settle_size(spec, seconds)
+        wait_for_answer(spec.name, asked["url"], seconds, spec.console)
+    sizes.settle(spec, seconds)
     found = domains.find(spec.name)
     if found is None:
-        raise VmlabError(f"the domain {spec.name} went away while it was waited for; refresh, then up")
+        raise VmlabError(f"the domain {spec.name} was removed while vmlab waited for it; refresh, then up")
     return found
 
 
 def _outputs(props: Props, found: domains.Found, *, answered: bool) -> Props:
-    """What is there, in the words of the inputs."""
+    """The domain as outputs, by the names of the inputs."""
     spec = asdict(found.spec)
     spec["disks"], spec["interfaces"] = list(spec["disks"]), list(spec["interfaces"])
     if domain.is_quota_of(found.spec, props["cpus"] or 0.0):
         spec["cpus"] = props["cpus"]  # a third of a processor is read back as 0.3334
-    spec["balloon"] = found.spec.balloon and props["balloon"]  # it may be there for the memory's sake alone
+    spec["balloon"] = found.spec.balloon and props["balloon"]  # it may exist for the memory alone
     rest = {key: props[key] for key in ("ready", "stop_seconds")}
     return {**spec, **rest, "running": found.running, "answered": answered and found.running}

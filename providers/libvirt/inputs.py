@@ -1,27 +1,28 @@
-"""Reading the inputs of a resource: which there are, of which kind, and what is said about a wrong one.
+"""The inputs of a resource: which exist, their types, the failures of wrong ones, and what differs from the state.
 
-Numbers come over the wire as floats; a value that a preview does not know yet is left alone. Every complaint names its
-input, and all of them are made at once, before anything is created.
+Numbers arrive as floats; a value that a preview does not know yet is not checked. Every failure names its input, and all
+are reported at once, before anything is created. Out of scope: Pulumi's secrets, which the SDK unwraps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi.dynamic import CheckFailure, CheckResult
+from pulumi.dynamic import CheckFailure, CheckResult, DiffResult, ReadResult
 from pulumi.output import Unknown
 
 from machine.errors import VmlabError
 
-PROVIDER = "__provider"  # the SDK's own: the provider, serialised
-Kind = Callable[[Any], Any]  # the value as it is meant; ValueError says what it should have been
+ABSENT = ReadResult("", {})  # of an object that does not exist, or is another owner's
+PROVIDER = "__provider"  # added by the SDK: the provider, serialised
+Kind = Callable[[Any], Any]  # the converted value; the text of ValueError is what is expected
 Props = dict[str, Any]
 
 
 class Wrong(VmlabError):
-    """An input that cannot work; `key` is which."""
+    """An input that cannot work; `key` is its name."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(reason)
@@ -114,7 +115,7 @@ def _row(inputs: Mapping[str, Input], given: Props) -> Props:
 def fill(
     inputs: Mapping[str, Input], given: Props, ours: tuple[str, ...] = ()
 ) -> tuple[Props, list[CheckFailure]]:
-    """The inputs with every default filled in, and what is wrong with them; `ours` are outputs, that must not be given."""
+    """The inputs with every default filled in, and their failures; `ours` are outputs, which must not be given."""
     failures = [
         CheckFailure(key, f"there is no input {key!r} here; there are {', '.join(inputs)}")
         for key, value in given.items()
@@ -156,9 +157,9 @@ def result(
     news: Props,
     look: Callable[[Props], object],
 ) -> CheckResult:
-    """The answer to Check: the inputs as they were given, and everything that is wrong with them.
+    """The result of Check: the inputs as given, and their failures.
 
-    `look` is called with inputs of the right kinds; what it raises is said of the name, or of what Wrong names."""
+    `look` is called with converted inputs; what it raises is reported for `name`, or for the input that Wrong names."""
     filled, failures = fill(inputs, news, outputs)
     if not failures:
         try:
@@ -171,6 +172,12 @@ def result(
 
 
 def changed(inputs: Mapping[str, Input], olds: Props, news: Props) -> list[str]:
-    """The inputs that differ from what is there."""
+    """The inputs that differ from the state."""
     filled, _ = fill(inputs, news)
     return [key for key in inputs if olds.get(key) != filled[key]]
+
+
+def difference(differs: list[str], in_place: Collection[str], *, changes: bool = False) -> DiffResult:
+    """The result of Diff: what is not changed in place replaces the object, the old one removed first."""
+    replaces = [key for key in differs if key not in in_place]
+    return DiffResult(changes=changes or bool(differs), replaces=replaces, delete_before_replace=True)

@@ -1,4 +1,4 @@
-"""Networks. Whether it runs and `autostart` are changed in place; everything else replaces it."""
+"""Networks. `autostart` and whether it runs are changed in place; everything else replaces it. Out of scope: NAT rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from clients.libvirt import networks
 from clients.libvirt.description import NetworkSpec, network
-from providers.libvirt.inputs import Input, Props, changed, fill, known, result, text, truth
+from providers.libvirt.inputs import (
+    ABSENT,
+    Input,
+    Props,
+    changed,
+    difference,
+    fill,
+    known,
+    result,
+    text,
+    truth,
+)
 
 IN_PLACE = {"autostart"}
 OUTPUTS = ("running",)
@@ -40,26 +51,22 @@ class NetworkProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Inputs that cannot work, before anything is made: an address that is none, a bridge that is another link."""
+        """Inputs that cannot work: a wrong address, a bridge whose name another link has."""
         return result(INPUTS, OUTPUTS, news, _look)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """What differs from what is there; one that was stopped is started."""
-        differs = changed(INPUTS, olds, news)
-        replaces = [key for key in differs if key not in IN_PLACE]
-        return DiffResult(
-            changes=bool(differs) or not olds.get("running"), replaces=replaces, delete_before_replace=True
-        )
+        """What differs from the state; one that was stopped is started."""
+        return difference(changed(INPUTS, olds, news), IN_PLACE, changes=not olds.get("running"))
 
     def create(self, props: Props) -> CreateResult:
         """Define and start it."""
         return CreateResult(props["name"], _outputs(networks.create(_spec(props))))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """What is there now; somebody else's is not there."""
+        """The network as it is; one of another owner counts as absent."""
         there = networks.find(id_) if id_ else None
         if there is None or (props.get("stack") or there.spec.stack) != there.spec.stack:
-            return ReadResult("", {})
+            return ABSENT
         return ReadResult(id_, _outputs(there))
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
@@ -67,7 +74,7 @@ class NetworkProvider(ResourceProvider):
         return UpdateResult(_outputs(networks.update(_spec(news))))
 
     def delete(self, id_: str, props: Props) -> None:
-        """Stop it and take it away; one that is gone, or is somebody else's by now, is deleted."""
+        """Stop and remove it; one that does not exist, or has another owner by now, counts as deleted."""
         networks.remove(id_, props.get("stack", ""))
 
 

@@ -1,4 +1,7 @@
-"""Pools. The mode of the directory, whether it runs and `autostart` are changed in place; everything else replaces it."""
+"""Pools. The directory's mode, `autostart` and whether it runs are changed in place; everything else replaces it.
+
+Out of scope: what is in it (`volume`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,18 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from clients.libvirt import pools
 from clients.libvirt.description import PoolSpec, pool
-from providers.libvirt.inputs import Input, Props, changed, fill, known, result, text, truth
+from providers.libvirt.inputs import (
+    ABSENT,
+    Input,
+    Props,
+    changed,
+    difference,
+    fill,
+    known,
+    result,
+    text,
+    truth,
+)
 
 INPUTS = {
     "name": Input(text),
@@ -26,26 +40,22 @@ class PoolProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Inputs that cannot work, before anything is made: a directory that QEMU could not reach."""
+        """Inputs that cannot work: a directory that QEMU could not reach."""
         return result(INPUTS, OUTPUTS, news, _look)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """What differs from what is there; one that was stopped is started."""
-        differs = changed(INPUTS, olds, news)
-        replaces = [key for key in differs if key not in IN_PLACE]
-        return DiffResult(
-            changes=bool(differs) or not olds.get("running"), replaces=replaces, delete_before_replace=True
-        )
+        """What differs from the state; one that was stopped is started."""
+        return difference(changed(INPUTS, olds, news), IN_PLACE, changes=not olds.get("running"))
 
     def create(self, props: Props) -> CreateResult:
         """Make the directory, define the pool and start it."""
         return CreateResult(props["name"], _outputs(pools.create(_spec(props))))
 
     def read(self, id_: str, _props: Props) -> ReadResult:
-        """What is there now; somebody else's is not there, and a directory that is gone has no mode."""
+        """The pool as it is; a foreign one counts as absent, and a missing directory has no mode."""
         there = pools.find(id_) if id_ else None
         if there is None or not there.ours:
-            return ReadResult("", {})
+            return ABSENT
         return ReadResult(id_, _outputs(there))
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
@@ -53,7 +63,7 @@ class PoolProvider(ResourceProvider):
         return UpdateResult(_outputs(pools.update(_spec(news))))
 
     def delete(self, id_: str, _props: Props) -> None:
-        """Take it away with its directory; one that is gone is deleted."""
+        """Remove it with its directory; one that does not exist counts as deleted."""
         pools.remove(id_)
 
 

@@ -1,6 +1,7 @@
 """Volumes. One can grow in place; everything else replaces it, and so the guest that uses it.
 
-`files` may hold secrets. They are an input only, encrypted in the state; what comes out of here is a fingerprint.
+`files` may hold secrets. They are an input only, encrypted in the state; the output is a fingerprint.
+Out of scope: shrinking, snapshots.
 """
 
 from __future__ import annotations
@@ -10,14 +11,27 @@ from dataclasses import asdict
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from clients.libvirt import content, volumes
-from clients.libvirt.description import VolumeSpec, domain, volume
-from providers.libvirt.inputs import Input, Props, changed, fill, known, one_of, result, text, texts, whole
+from clients.libvirt.description import VolumeSpec, devices, volume
+from providers.libvirt.inputs import (
+    ABSENT,
+    Input,
+    Props,
+    changed,
+    difference,
+    fill,
+    known,
+    one_of,
+    result,
+    text,
+    texts,
+    whole,
+)
 
 SPEC = {
     "name": Input(text),
     "pool": Input(text),
     "capacity_bytes": Input(whole, 0),  # 0: what the content needs
-    "format": Input(one_of(*domain.FORMATS), "raw"),
+    "format": Input(one_of(*devices.FORMATS), "raw"),
     "backing": Input(text, ""),
     "backing_format": Input(text, ""),
     "mode": Input(text, "0600"),
@@ -32,30 +46,29 @@ class VolumeProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
-        """Inputs that cannot work, before anything is made: content that does not fit, a file that is not there."""
+        """Inputs that cannot work: content that does not fit, a file that does not exist."""
         return result(INPUTS, OUTPUTS, news, _look)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """What differs from what is there; content that was changed by hand, or never finished, is made again."""
-        wanted = _said(news)
+        """What differs from the state; content that was changed by hand, or is unfinished, is written again."""
+        wanted = _filled(news)
         differs = changed({**SPEC, "copy_of": INPUTS["copy_of"]}, olds, wanted)
         if wanted["capacity_bytes"] == 0 and "capacity_bytes" in differs:
             differs.remove("capacity_bytes")
         if olds.get("sha256", "") != _digest(wanted) or (wanted["copy_of"] and olds.get("blank")):
             differs.append("files" if olds.get("sha256") or wanted["files"] is not None else "copy_of")
         grows = "capacity_bytes" in differs and _grows(olds, wanted)
-        replaces = [key for key in differs if key != "capacity_bytes" or not grows]
-        return DiffResult(changes=bool(differs), replaces=replaces, delete_before_replace=True)
+        return difference(differs, {"capacity_bytes"} if grows else ())
 
     def create(self, props: Props) -> CreateResult:
-        """Make it, with its content."""
+        """Create it, with its content."""
         made = volumes.create(_spec(props), props.get("files"), props.get("copy_of") or "")
         return CreateResult(props["name"], _outputs(props, made))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """What is there now; what it holds only where nobody writes to it."""
+        """The volume as it is; its content only where no guest writes to it."""
         there = volumes.find(id_, props.get("pool", "")) if id_ else None
-        return ReadResult("", {}) if there is None else ReadResult(id_, _outputs(props, there))
+        return ABSENT if there is None else ReadResult(id_, _outputs(props, there))
 
     def update(self, id_: str, _olds: Props, news: Props) -> UpdateResult:
         """Make it larger."""
@@ -63,7 +76,7 @@ class VolumeProvider(ResourceProvider):
         return UpdateResult(_outputs(news, volumes.grow(id_, spec.pool, spec.capacity_bytes)))
 
     def delete(self, id_: str, props: Props) -> None:
-        """Take it away; one that is gone is deleted."""
+        """Remove it; one that does not exist counts as deleted."""
         volumes.remove(id_, props.get("pool", ""))
 
 
@@ -74,7 +87,7 @@ def _look(props: Props) -> None:
         volumes.refuse_foreign(spec)
 
 
-def _said(props: Props) -> Props:
+def _filled(props: Props) -> Props:
     filled, _ = fill(INPUTS, props)
     if filled["backing"] and not filled["backing_format"]:
         filled["backing_format"] = "raw"
@@ -82,12 +95,12 @@ def _said(props: Props) -> Props:
 
 
 def _spec(props: Props) -> VolumeSpec:
-    said = _said(props)
-    return VolumeSpec(**{key: said[key] for key in SPEC})
+    filled = _filled(props)
+    return VolumeSpec(**{key: filled[key] for key in SPEC})
 
 
 def _digest(props: Props) -> str:
-    """The fingerprint that the content will have; "" where it is not ours to say."""
+    """The fingerprint of the content; "" where the volume has none of ours."""
     files = props["files"]
     if files is None:
         return ""

@@ -92,7 +92,7 @@ static long long now_ns(int clock) {
     return t.seconds * 1000000000LL + t.nanoseconds;
 }
 
-/* -- JSON, into one buffer; what does not fit is cut off, and then it is no JSON, which the reader says */
+/* -- JSON, into one buffer; what does not fit is cut off, and then it is not JSON, which the reader reports */
 
 static char said[1 << 20];
 static size said_length;

@@ -1,6 +1,6 @@
 /* Whether limits hold: memory, processes and CPUs, each asked for beyond its limit by children that shall be ended first.
  *
- * A part of probe.c, which says what the bounds are. Left out: disk, which no substrate of the lab limits.
+ * A part of probe.c, which states the bounds. Out of scope: disk, which no substrate of the lab limits.
  */
 #pragma once
 

@@ -6,7 +6,7 @@
  * children that the kernel shall prefer to kill. Then it answers every request with what it found, as the service would,
  * so that each substrate's own `boot` is all that is needed to run it. As root it asks for no system calls.
  *
- * Left out: other programs' memory, what other machines answer, and every call in `SKIPPED`.
+ * Out of scope: other programs' memory, what other machines answer, and every call in `SKIPPED`.
  */
 #include "bare.h"
 #include "calls.h" /* CALLS: numbers and names, from this machine's kernel headers */
@@ -168,7 +168,7 @@ static void count_entry(const char *folder, const struct entry *entry) {
     entries++;
 }
 
-/* Which directory is `/`: a path says nothing about another mount namespace. */
+/* Which directory is `/`: a path means nothing in another mount namespace. */
 static void tell_root(void) {
     struct statx about;
     CALL(statx, AT_FDCWD, "/", 0, STATX_BASIC_STATS, &about);
@@ -314,7 +314,7 @@ static void serve(long listener, const char *body, size count_) {
         long link = CALL(accept4, listener, 0, 0, O_CLOEXEC), got, done = 0;
         if (link < 0)
             continue;
-        CALL(setsockopt, link, 1, 20, patience, sizeof patience); /* SO_RCVTIMEO: a silent client holds nobody up */
+        CALL(setsockopt, link, 1, 20, patience, sizeof patience); /* SO_RCVTIMEO: a silent client does not block it */
         if (CALL(read, link, content, sizeof content) > 0)
             while (done < (long)count_ && (got = CALL(sendto, link, body + done, (long)count_ - done, 0x4000)) > 0)
                 done += got;

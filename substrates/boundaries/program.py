@@ -1,7 +1,7 @@
 """The probe as a program: compiled once, kept by the content of its source, carried in an environment variable.
 
-Names and numbers of the system calls are those of this machine's kernel headers, so there is no table of ours to grow old.
-Left out: other compilers than gcc, which the artifact is made with too.
+Names and numbers of the system calls are those of this machine's kernel headers, so no table of ours can become outdated.
+Out of scope: other compilers than gcc, which the artifact is made with too.
 """
 
 from __future__ import annotations

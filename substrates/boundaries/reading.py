@@ -1,6 +1,6 @@
-"""What the probe answered, parsed: plain values, no judgement.
+"""What the probe reported, parsed into plain values.
 
-Left out: whose they are. That is told by holding a reading against another one (`lab/boundaries`).
+Out of scope: whose they are, which a comparison with another reading shows (`lab/boundaries`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ EPERM, ENOSYS = 1, 38
 
 @dataclass(frozen=True)
 class Walk:
-    """A folder of the kernel's that was walked: entries seen, entries that may be used, and the first of these by name."""
+    """A directory tree of the kernel: entries seen, entries that may be used, and the first of these by name."""
 
     seen: int
     usable: int
@@ -25,7 +25,7 @@ class Walk:
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit that was tried: how much was asked for, how much came, and what ended it (a signal, or an error's number)."""
+    """A limit that was tried: how much was asked for and granted, and what ended it (a signal, or an error's number)."""
 
     asked: float
     got: float
@@ -37,7 +37,7 @@ class Limit:
 class Reading:
     """What one copy saw. Masks of capabilities are the kernel's; a call's value is its error, below 0 a signal.
 
-    Without a /proc there is nothing to be seen of most: texts are "", numbers 0, and there are no namespaces."""
+    Without a /proc most of it is empty: texts are "", numbers 0, and there are no namespaces."""
 
     release: str
     boot_id: str
@@ -78,7 +78,7 @@ def parse(body: bytes) -> Reading:
         found = json.loads(body)
         return _reading(found, found["files"])
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise ValueError(f"this is no answer of the probe ({type(error).__name__}: {error})") from error
+        raise ValueError(f"this is not an answer of the probe ({type(error).__name__}: {error})") from error
 
 
 def _reading(found: dict[str, Any], files: dict[str, str | None]) -> Reading:

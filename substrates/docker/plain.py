@@ -1,15 +1,16 @@
-"""A container of Docker's without a stack: what the ladder boots, on the host's network or behind Docker's own bridge.
+"""A Docker container without a stack: what the ladder boots, on the host's network or behind Docker's own bridge.
 
-It differs from the stack `docker` in having no network and no volume of its own to be made first; booting and destroying are
-that substrate's. Left out: everything that has to be kept.
+Unlike the stack `docker` it has no network and no volume that must be made first; that substrate boots and destroys it.
+Out of scope: everything that has to be kept.
 """
 
 from __future__ import annotations
 
-import docker
 import docker.errors
 import requests.exceptions
 
+from clients.docker import shared
+from machine import addresses
 from machine.errors import Unavailable
 from substrates.docker.substrate import Definition
 from substrates.inputs.artifact import Artifact
@@ -27,14 +28,14 @@ def definition(
     own = {} if is_null else artifact.environment
     environment = {**own, "PORT": str(inside), "DATA_DIR": "/tmp"}
     if network == "host":
-        environment["BIND"] = "127.0.0.1"
+        environment["BIND"] = addresses.LOOPBACK
     command = ["/null"] if is_null else artifact.command_inside()
     config = {
         "Image": artifact.variants["null" if is_null else "slim"]["image_id"],
         "Entrypoint": command[:1],
         "Cmd": command[1:],
         "Env": [f"{name}={value}" for name, value in environment.items()],
-        "User": "65532:65532",
+        "User": f"{addresses.USER}:{addresses.USER}",
         "ExposedPorts": {f"{inside}/tcp": {}},
         "HostConfig": _held(network, cpus, memory_bytes),
     }
@@ -42,10 +43,10 @@ def definition(
 
 
 def fetch_image(artifact: Artifact, variant: str) -> str:
-    """See that Docker has the image; what was pulled for it and is to be forgotten, "" if it was there already."""
+    """Pull the image if Docker does not have it; what was pulled and is to be removed later, "" if it was there already."""
     of_variant = artifact.variants["null" if variant == "null" else "slim"]
+    api = shared()
     try:
-        api = docker.APIClient(version="auto")
         try:
             api.inspect_image(of_variant["image_id"])  # type: ignore[no-untyped-call]
             return ""
@@ -61,10 +62,10 @@ def fetch_image(artifact: Artifact, variant: str) -> str:
 
 
 def forget_image(image: str) -> None:
-    """Remove an image that was pulled; one that is in use by now stays."""
+    """Remove an image that was pulled; one that is in use stays."""
     try:
-        docker.APIClient(version="auto").remove_image(image)
-    except (docker.errors.DockerException, requests.exceptions.RequestException):
+        shared().remove_image(image)
+    except (Unavailable, docker.errors.DockerException, requests.exceptions.RequestException):
         pass
 
 
@@ -77,7 +78,7 @@ def _held(network: str, cpus: float, memory_bytes: int) -> dict[str, object]:
         "MemorySwap": memory_bytes,
         "PidsLimit": PIDS,
         "ReadonlyRootfs": True,
-        "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=16m,uid=65532,gid=65532"},
+        "Tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size=16m,uid={addresses.USER},gid={addresses.USER}"},
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "Init": True,

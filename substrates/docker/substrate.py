@@ -1,38 +1,49 @@
-"""The service as a Docker container: own namespaces and cgroup on the host's kernel.
+"""The service as a Docker container: its own namespaces and cgroup on the host's kernel.
 
 Copies are made from the stack's own container as Docker describes it, with another name, port and nonce, and a fresh
-anonymous volume. A boot is what `docker run -d` does: create, then start. Left out: Swarm, remote daemons.
+anonymous volume. A boot is what `docker run -d` does: create, then start. Out of scope: Swarm, remote daemons.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import docker
 import docker.errors
 import requests.exceptions
 
+from clients.docker import shared as _api
 from clients.http_probe import first_answer
-from machine import cgroups, processes
-from machine.errors import NeverAnswered, Unavailable, VmlabError
-from substrates.contract import MILESTONES, Boot, Footprint, Request, Slot, service_stamps
+from machine import addresses, cgroups, processes
+from machine.errors import VmlabError
+from substrates.boundaries.program import environment as probe_environment
+from substrates.boundaries.program import instead_of
+from substrates.contract import (
+    Boot,
+    Footprint,
+    Limits,
+    Request,
+    Slot,
+    destroyed_on_failure,
+    never_answered,
+    service_stamps,
+)
 from substrates.inputs import artifact as artifacts
 
 KIND = "docker"
 LABEL = "vmlab.stack"
 COPIES = ("boot/",)  # how the label's value begins: boot/<copy>, or <project>/<stack>
 OURS = ("vmlab/", *COPIES)
-IMAGES = "127.0.0.1:5000/vmlab/"  # where host/artifact pushes
+IMAGES = f"{addresses.REPOSITORY}/"  # where host/artifact pushes
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What the API's create call is given for a copy; `port` is inside the container."""
+    """The arguments of the API's create call for a copy; `port` is inside the container."""
 
     config: dict[str, Any]
     port: str  # "8080/tcp"
@@ -78,8 +89,8 @@ def definition(instance: dict[str, Any]) -> Definition:
 def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     """Create and start a copy; `sandboxed` is when the start call has returned.
 
-    Asked before that, docker-proxy connects to an address nobody has yet, and the kernel's next ARP request comes a second
-    later: the answer was seen 735 ms late. After it, the service is still 5 to 30 ms from listening.
+    It is not asked earlier: docker-proxy would connect to an address that does not exist yet, and the kernel repeats its ARP
+    request only after a second; the answer was seen 735 ms late. The service needs another 5 to 30 ms until it listens.
     """
     api = _api()
     config = _config_of(definition, slot, request)
@@ -88,22 +99,21 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     made = api.create_container_from_config(config, name=slot.name)  # type: ignore[no-untyped-call]
     stamps["accepted"] = time.monotonic_ns()
     handle = Handle(made["Id"], slot.name, slot.port)
-    error = _start(handle)
-    stamps["sandboxed"] = time.monotonic_ns()
-    deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
-    answer = first_answer(f"http://127.0.0.1:{slot.port}{request.path}", deadline, request.expected)
-    log = _log(handle.id)
-    stamps |= service_stamps(log)
-    if answer is None:
-        destroy(handle)
-        raise NeverAnswered(
-            slot.name, max(stamps, key=MILESTONES.index), request.seconds, [*log.splitlines(), *error]
-        )
+    with destroyed_on_failure(destroy, handle):
+        error = _start(handle)
+        stamps["sandboxed"] = time.monotonic_ns()
+        deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
+        url = f"http://{addresses.LOOPBACK}:{slot.port}{request.path}"
+        answer = first_answer(url, deadline, request.expected)
+        log = _log(handle.id)
+        stamps |= service_stamps(log)
+        if answer is None:
+            raise never_answered(slot, request, stamps, [*log.splitlines(), *error])
     return Boot(handle, {**stamps, "answered": answer.at_ns})
 
 
 def footprint(copy: Handle) -> Footprint:
-    """Of the container's processes and of the helpers that live for it: its shim and its port proxies."""
+    """Of the container's processes and of those that run for it: its shim and its port proxies."""
     found = _inspect(copy.id, size=True)
     main = found["State"]["Pid"]
     pids = [*processes.tree(main), *_helpers(main, copy.port)]
@@ -117,15 +127,13 @@ def footprint(copy: Handle) -> Footprint:
     )
 
 
-def limits(instance: dict[str, Any]) -> dict[str, float | int | bool]:
-    """What the running container's cgroup holds it to, as Docker reads it back."""
-    host = _inspect(instance["id"])["HostConfig"]
-    cpus = (
-        host["NanoCpus"] / 1e9
-        if host["NanoCpus"]
-        else (host["CpuQuota"] or 0) / (host["CpuPeriod"] or 100000)
-    )
-    return {"cpus": cpus, "memory_bytes": host["Memory"], "enforced": bool(cpus and host["Memory"])}
+def limits(instance: dict[str, Any]) -> Limits:
+    """What the running container's own cgroup limits, by its process; Docker's record may differ from it."""
+    pid = _inspect(instance["id"])["State"]["Pid"]
+    held = cgroups.held(pid) if pid else None
+    if held is None:
+        raise VmlabError(f"the container {instance['id']} is not running; next: vmlab up docker")
+    return Limits(held.cpus, held.memory_bytes, enforced=bool(held.cpus and held.memory_bytes))
 
 
 def artifact(instance: dict[str, Any]) -> str:
@@ -136,29 +144,29 @@ def artifact(instance: dict[str, Any]) -> str:
 
 
 def image_bytes(instance: dict[str, Any]) -> int:
-    """The image as Docker keeps it, unpacked."""
+    """The unpacked size of its image in Docker."""
     image = _inspect(instance["id"])["Image"]
     found: dict[str, Any] = _api().inspect_image(image)  # type: ignore[no-untyped-call]
     return int(found["Size"])
 
 
 def destroy(copy: Handle) -> None:
-    """Remove a copy with its anonymous volume; done when Docker says it is gone."""
+    """Remove a copy with its anonymous volume; returns when Docker reports it gone."""
     _remove(copy.id)
 
 
 def remove_copies() -> None:
-    """Remove the copies of a run that was interrupted; the stack's network cannot go while they are in it."""
+    """Remove the copies of an interrupted run; the stack's network cannot be removed while they use it."""
     _remove_all(_labelled(COPIES))
 
 
 def everything_labelled() -> list[str]:
-    """Containers, networks, volumes and images with the lab's label, and images of its artifacts that nobody uses."""
+    """Containers, networks, volumes and images with the lab's label, and images of its artifacts that no container uses."""
     return [f"{kind} {name}" for kind, name, _ in [*_labelled(OURS), *_pulled()]]
 
 
 def remove_labelled() -> None:
-    """Remove them, containers first, because the others are in use by them."""
+    """Remove them, containers first, because they use the others."""
     _remove_all(_labelled(OURS))
     _remove_all(_pulled())
 
@@ -180,24 +188,12 @@ def _remove_all(things: Iterable[tuple[str, str, Callable[[], object]]]) -> None
 
 
 def _start(handle: Handle) -> list[str]:
-    """Start the container; what Docker said if it would not."""
+    """Start the container; Docker's explanation if it does not start."""
     try:
         _api().start(handle.id)
     except docker.errors.APIError as error:
         return [f"docker: {error.explanation}"]
     return []
-
-
-_clients: dict[str, docker.APIClient] = {}
-
-
-def _api() -> docker.APIClient:
-    if "default" not in _clients:
-        try:
-            _clients["default"] = docker.APIClient(version="auto")
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise Unavailable(f"cannot reach Docker ({error})", "vmlab host up docker") from None
-    return _clients["default"]
 
 
 def _inspect(container: str, *, size: bool = False) -> dict[str, Any]:
@@ -207,14 +203,14 @@ def _inspect(container: str, *, size: bool = False) -> dict[str, Any]:
         answer = api.get(url, params={"size": "true"} if size else {}, timeout=30)
         answer.raise_for_status()
     except requests.exceptions.RequestException as error:
-        raise VmlabError(f"Docker has no container {container} ({error}); vmlab up docker") from None
+        raise VmlabError(f"Docker has no container {container} ({error}); next: vmlab up docker") from None
     found: dict[str, Any] = answer.json()
     return found
 
 
 def _config_of(definition: Definition, slot: Slot, request: Request) -> dict[str, Any]:
     host = dict(definition.config["HostConfig"])
-    host["PortBindings"] = {definition.port: [{"HostIp": "127.0.0.1", "HostPort": str(slot.port)}]}
+    host["PortBindings"] = {definition.port: [{"HostIp": addresses.LOOPBACK, "HostPort": str(slot.port)}]}
     environment = [*definition.config.get("Env", []), f"NONCE={request.nonce}"]
     labels = {LABEL: f"boot/{slot.name}"}
     return {**definition.config, "Env": environment, "HostConfig": host, "Labels": labels}
@@ -237,7 +233,7 @@ def _remove(container: str) -> None:
 def _labelled(owners: tuple[str, ...]) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """What is ours, in the order in which it can be removed, and how.
 
-    The docker provider labels other programs' things as well; ours are those of the project and the copies."""
+    The docker provider labels other programs' objects too; ours are those of the project and the copies."""
     api, labelled = _api(), {"label": LABEL}
 
     def ours(found: dict[str, Any]) -> bool:
@@ -255,8 +251,8 @@ def _labelled(owners: tuple[str, ...]) -> Iterator[tuple[str, str, Callable[[], 
 
 
 def _pulled() -> Iterator[tuple[str, str, Callable[[], object]]]:
-    """Images of the lab's artifacts that no container is made of: a ladder that was killed leaves them. They have no label,
-    because their bytes are everybody's; their name is our registry's."""
+    """Images of the lab's artifacts that no container uses; a killed ladder leaves them. They have no label, because their
+    bytes must be the same everywhere; their name is our registry's."""
     api = _api()
     for found in api.images():
         name = _image_name(found)
@@ -273,3 +269,15 @@ def _helpers(main: int, port: int) -> list[int]:
     shim = processes.parent(main)
     proxies = processes.by_command("docker-proxy", "-host-port", str(port))
     return [*([shim] if shim > 1 else []), *proxies]
+
+
+# -- the probe of `boundaries`
+
+
+def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
+    """The same container with the probe in the service's place."""
+    config = definition.config
+    command = instead_of([*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])])
+    given = [f"{name}={value}" for name, value in probe_environment(settings).items()]
+    own = {"Entrypoint": command[:1], "Cmd": command[1:], "Env": [*(config.get("Env") or []), *given]}
+    return replace(definition, config={**config, **own})

@@ -1,4 +1,4 @@
-"""The artifact's index: which bytes every substrate runs, and how they are started. Only reads; `host` builds.
+"""The artifact's index: which bytes every substrate runs, and how they are started. Out of scope: building (`host`).
 
 The digest is that of the root file system with the service in it, so it is the same on every stack; a test compares.
 """

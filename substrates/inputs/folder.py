@@ -1,4 +1,4 @@
-"""A folder for data that outlives what writes it, owned by the service's user. It is gone with everything in it."""
+"""A folder for data that outlives the process that writes it, owned by the service's user. Removing it removes the data."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import re
 import shutil
 from pathlib import Path
 
-from machine import places
+from machine import addresses, places
 from machine.errors import InvalidInput
-from substrates.process import USER
 
 
 def make(name: str) -> Path:
-    """Make it, or take it as it is with its data; 0700 and the service's user's."""
+    """Make it, or use the existing one with its data; 0700, owned by the service's user."""
     path = path_of(name)
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
     if os.geteuid() == 0:
-        os.chown(path, USER, USER)
+        os.chown(path, addresses.USER, addresses.USER)
     return path
 
 
 def find(name: str) -> Path | None:
-    """Where it is; None when it is not there."""
+    """Where it is; None when it does not exist."""
     path = path_of(name)
     return path if path.is_dir() else None
 
@@ -34,7 +33,7 @@ def remove(name: str) -> None:
 
 
 def names() -> list[str]:
-    """Every folder that is there."""
+    """Every folder that exists."""
     return sorted(path.name for path in _home().glob("vmlab-*"))
 
 

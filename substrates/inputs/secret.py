@@ -1,6 +1,6 @@
-"""A secret as a file of the service's user, 0400, in a directory that is gone after a reboot.
+"""A secret as a file of the service's user, 0400, in a directory that is empty after a reboot.
 
-A file, because an environment variable shows in listings and Docker's uploads fail on a read-only root.
+A file, because an environment variable is visible in listings and Docker's uploads fail on a read-only root.
 """
 
 from __future__ import annotations
@@ -9,42 +9,34 @@ import hashlib
 import os
 from pathlib import Path
 
-from machine import places
-from substrates.process import USER
+from machine import addresses, files, places
 
 
 def write(name: str, value: str) -> Path:
     """Write the secret's file; the same name again replaces it."""
-    path = _path(name)
+    path = path_of(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.parent.chmod(0o755)
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(value)
-    if os.geteuid() == 0:
-        os.chown(fresh, USER, USER)
-    fresh.rename(path)
+    files.write(path, value, mode=0o400, owner=addresses.USER if os.geteuid() == 0 else None)
     return path
 
 
 def fingerprint(name: str) -> str:
     """SHA-256 of what the file holds; "" when there is none."""
     try:
-        return hashlib.sha256(_path(name).read_bytes()).hexdigest()
+        return hashlib.sha256(path_of(name).read_bytes()).hexdigest()
     except OSError:
         return ""
 
 
 def path_of(name: str) -> Path:
     """Where the secret of this name is, or would be."""
-    return _path(name)
+    return places.run() / "secret" / name / "secret"
 
 
 def remove(name: str) -> None:
     """Remove the file and its directory."""
-    path = _path(name)
+    path = path_of(name)
     path.unlink(missing_ok=True)
     try:
         path.parent.rmdir()
@@ -53,9 +45,5 @@ def remove(name: str) -> None:
 
 
 def names() -> list[str]:
-    """Every secret that is there."""
+    """Every secret that exists."""
     return sorted(path.parent.name for path in (places.run() / "secret").glob("*/secret"))
-
-
-def _path(name: str) -> Path:
-    return places.run() / "secret" / name / "secret"

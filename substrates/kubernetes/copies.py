@@ -1,7 +1,7 @@
-"""The objects of a copy: the Deployment's pod template as a bare pod, and a Service that leads to it alone.
+"""What a copy is made from, its objects, and its handle: a bare pod of the Deployment's template, and a Service for it alone.
 
 A copy differs from the stack's pods in its name, its nonce, a fresh volume for its data, that it may be on any node, and that
-it ends when it is told to: no draining, and no second life after a crash.
+it stops when told to: no draining, and no restart after a crash. Out of scope: creating them (boot.py).
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from typing import Any
+
+from clients.kubernetes.choice import Choice
+from substrates.kubernetes.cold_image import Twin
 
 CORE = "/api/v1"
 LABEL, COPY = "vmlab.stack", "vmlab.copy"
@@ -32,6 +35,37 @@ class Address:
             host = found[0].get("ip") or found[0].get("hostname")
             return f"http://{host}:{port['port']}" if host else ""
         return f"http://{service['spec']['clusterIP']}:{port['port']}"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """All that is needed to boot one copy."""
+
+    choice: Choice
+    namespace: str  # that of the copies
+    template: dict[str, Any]
+    address: Address
+    twin: Twin | None = None  # a cold image, to be forgotten before each boot
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A pod, and the Service of the same name."""
+
+    choice: Choice
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def pod(self) -> str:
+        """The pod's path in the API."""
+        return f"{CORE}/namespaces/{self.namespace}/pods/{self.name}"
+
+    @property
+    def service(self) -> str:
+        """The Service's path in the API."""
+        return f"{CORE}/namespaces/{self.namespace}/services/{self.name}"
 
 
 def pod_of(template: dict[str, Any], name: str, nonce: str) -> dict[str, Any]:

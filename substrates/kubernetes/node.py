@@ -1,16 +1,17 @@
-"""What pods and the cluster take of this machine, by process and control group. Only where the cluster is on this machine.
+"""What pods and the cluster use of this machine, by process and control group. Only where the cluster is on this machine.
 
-A pod's processes are those whose control group carries its uid, and its shim, which is outside. Left out: other nodes.
+A pod's processes are those whose control group's path has its uid, and its shim, which is outside. Out of scope: other nodes.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from machine import cgroups, places
+from clients.kubernetes import places
+from machine import cgroups, files
 from machine import processes as proc
+from substrates.contract import Limits
 
 
 def processes(uid: str) -> list[int]:
@@ -25,23 +26,17 @@ def cgroup_bytes(uid: str) -> int | None:
     return None if found is None else cgroups.memory_bytes(found, above=1)
 
 
-def limits(container: str) -> dict[str, float | int | bool] | None:
-    """What a running container's control group holds it to; None when it does not run on this machine."""
+def limits(container: str) -> Limits | None:
+    """What a running container's control group limits; None when it does not run on this machine."""
     found = next((pid for pid in _pids() if _is_of(pid, container)), None)
-    if found is None:
-        return None
-    held = cgroups.held(found)
+    held = None if found is None else cgroups.held(found)
     if held is None:
         return None
-    return {
-        "cpus": held.cpus or 0.0,
-        "memory_bytes": held.memory_bytes or 0,
-        "enforced": bool(held.cpus and held.memory_bytes),
-    }
+    return Limits(held.cpus, held.memory_bytes, enforced=bool(held.cpus and held.memory_bytes))
 
 
 def written_bytes(uid: str) -> int:
-    """What a pod's containers wrote: to their own layers, and to `/data` where that is a volume of the pod's own."""
+    """What a pod's containers wrote: to their own layers, and to `/data` where that is the pod's own volume."""
     folders = set()
     for pid in processes(uid):
         for target, options in _mounts(pid):
@@ -62,11 +57,8 @@ def image_bytes(uid: str) -> int:
 
 
 def fixed() -> dict[str, tuple[int, float]]:
-    """What the node and the control plane take with no pod: PSS in bytes and CPU seconds so far, by program."""
-    try:
-        programs: list[dict[str, Any]] = json.loads((places.run() / "cluster" / "programs.json").read_text())
-    except (OSError, ValueError):
-        return {}
+    """What the node and the control plane use with no pod: PSS in bytes and CPU seconds so far, by program."""
+    programs: list[dict[str, Any]] = files.read_json(places.programs()) or []
     found = {}
     for row in programs:
         process = proc.find(int(row.get("pid") or 0))
@@ -77,10 +69,8 @@ def fixed() -> dict[str, tuple[int, float]]:
 
 def ready_seconds() -> float | None:
     """How long the lab's cluster took from nothing to a node that takes pods; None where none was brought up from nothing."""
-    try:
-        return float(json.loads((places.run() / "cluster" / "ready.json").read_text())["seconds"])
-    except (OSError, ValueError):
-        return None
+    noted = files.read_json(places.ready())
+    return float(noted["seconds"]) if noted else None
 
 
 def _pids() -> list[int]:
@@ -107,7 +97,7 @@ def _mounts(pid: int) -> list[tuple[str, dict[str, str]]]:
 
 
 def _size(folder: Path) -> int:
-    """Of all files below a folder, once each; what goes meanwhile counts nothing."""
+    """Of all files below a folder, once each; those that are removed meanwhile count nothing."""
     total, seen = 0, set()
     for path in folder.rglob("*"):
         try:

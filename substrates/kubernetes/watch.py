@@ -1,8 +1,8 @@
-"""What happens to a pod, stamped on this host as the API server tells it.
+"""What happens to a pod, stamped on this host when the API server reports it.
 
 Never from the API's own times, which are whole seconds. Two watches, of the pod and of its events, each in a thread that
-only stamps and keeps; who waits is woken. A stamp is late by what the kubelet and the API server take to tell, some
-milliseconds each; of what the service says itself the stamp is its own.
+only stamps and records; a waiting caller is woken. A stamp is late by what the kubelet and the API server take to report,
+some milliseconds each; what the service prints itself has its own stamp. Out of scope: reading the service's log (boot.py).
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ HOPELESS = {
     "CreateContainerConfigError",
     "CrashLoopBackOff",
 }
-
-
 END_SECONDS = 1.0  # for a thread whose connection has been ended
 
 
@@ -45,11 +43,11 @@ class Watch:
         self._open: list[Changes] = []
         self.threads: list[threading.Thread] = []
         self.stamps_ns: dict[str, int] = {}
-        self.said: list[str] = []  # the kubelet's and the scheduler's events, in words
+        self.events: list[str] = []  # the kubelet's and the scheduler's, as `reason: message`
         self.trouble = ""
 
     def __enter__(self) -> Self:
-        """Watch from now on: what happened before is not told again."""
+        """Watch from now on: what happened before is not reported again."""
         versions = {
             path: self._api.get(path, limit="1")["metadata"]["resourceVersion"] for path in self._paths
         }
@@ -71,7 +69,7 @@ class Watch:
             thread.join(END_SECONDS)
 
     def until(self, name: str, deadline_ns: int) -> bool:
-        """Wait for a stamp; False when its time is over or nothing will come of it."""
+        """Wait for a stamp; False when its time is over or the pod will never be ready."""
         with self._changed:
             while name not in self.stamps_ns and not self.trouble:
                 left = (deadline_ns - time.monotonic_ns()) / 1e9
@@ -80,7 +78,7 @@ class Watch:
             return name in self.stamps_ns
 
     def _follow(self, path: str, selector: str, version: str) -> None:
-        """One watch. A lost one is a stamp that does not come: the deadline tells."""
+        """One watch. A lost one is a stamp that does not come: the deadline passes."""
         try:
             changes = self._api.watch(
                 path,
@@ -95,10 +93,10 @@ class Watch:
                 self._note(time.monotonic_ns(), change["type"], change["object"])
         except VmlabError as error:
             with self._changed:
-                self.said.append(f"the watch broke off: {error}")
+                self.events.append(f"the watch ended: {error}")
 
     def _keep(self, changes: Changes) -> bool:
-        """Have it closed in the end; False when that is now."""
+        """Register it to be closed at the end; False when that is now."""
         with self._changed:
             if not self._ended:
                 self._open.append(changes)
@@ -109,7 +107,7 @@ class Watch:
     def _note(self, at: int, type_: str, seen: dict[str, Any]) -> None:
         with self._changed:
             if seen.get("kind") == "Event":
-                self.said.append(f"{seen.get('reason')}: {seen.get('message')}")
+                self.events.append(f"{seen.get('reason')}: {seen.get('message')}")
                 names = [EVENTS.get(str(seen.get("reason")), "")]
             else:
                 names = [name for name, is_so in _reached(seen, type_).items() if is_so]
@@ -132,7 +130,7 @@ def _reached(pod: dict[str, Any], type_: str) -> dict[str, bool]:
 
 
 def _trouble(pod: dict[str, Any]) -> str:
-    """Why nothing will come of it; "" while something may."""
+    """Why the pod will never be ready; "" while it may be."""
     for row in (pod.get("status") or {}).get("containerStatuses") or []:
         state = row.get("state") or {}
         waiting, ended = state.get("waiting") or {}, state.get("terminated")

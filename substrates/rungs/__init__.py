@@ -1,6 +1,6 @@
 """The isolation ladder: what lies between a process and a container, one kernel feature a rung, in order.
 
-A rung is a small object: `describe()` says what it gives, `apply()` adds its system calls to a plan, `undo()` takes away
+A rung is a small object: `describe()` states what it provides, `apply()` adds its system calls to a plan, `undo()` removes
 what it leaves on the host when its supervisor was killed. `launcher` carries a plan out. Most rungs have nothing to undo:
 namespaces, and the mounts in them, end with their last process.
 """
@@ -49,13 +49,13 @@ def prefixes() -> list[tuple[str, ...]]:
 
 
 def chosen(names: Sequence[str]) -> list[Rung]:
-    """These rungs, checked; InvalidInput says in one line what is wrong with the list."""
+    """These rungs, checked; InvalidInput states in one line what is wrong with the list."""
     seen: list[str] = []
     for name in names:
         if name not in _BY_NAME:
             raise InvalidInput(f"there is no rung {name!r}; the rungs are {', '.join(NAMES)}")
         if name in seen:
-            raise InvalidInput(f"the rung {name!r} is there twice")
+            raise InvalidInput(f"the rung {name!r} is listed twice")
         for need in _BY_NAME[name].needs:
             if need not in seen:
                 raise InvalidInput(f"the rung {name!r} needs {need!r} before it")
@@ -66,8 +66,14 @@ def chosen(names: Sequence[str]) -> list[Rung]:
 
 
 def check(names: Sequence[str]) -> None:
-    """InvalidInput says in one line what is wrong with the list."""
+    """InvalidInput states in one line what is wrong with the list."""
     chosen(names)
+
+
+def unprivileged() -> tuple[str, ...]:
+    """Those that only take privileges away and isolate nothing: a bare process has them. Without root there are fewer."""
+    names = ("no_new_privs", "capabilities", "rlimits")
+    return names if os.geteuid() == 0 else tuple(name for name in names if not _BY_NAME[name].privileged)
 
 
 def without_root(names: Sequence[str] = NAMES) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""Cgroups of either version by one interface: which folders a copy has, what is written into which file, what it says back.
+"""Making cgroups of either version by one interface: which folders a copy has, and what is written into which file.
 
-Version 1 (and a hybrid, where version 2 is there without controllers) has a tree for each controller; version 2 has one
-tree, in which every level has to hand its controllers down. Ours are below one level of the lab's own at the top. Left out:
-I/O and CPU sets, delegation to users, freezing.
+Version 1 (and a hybrid, where version 2 is mounted without controllers) has a tree for each controller; version 2 has one
+tree, in which every level has to enable its controllers for the next one. Ours are below one level of the lab's own at the
+top. Out of scope: reading what limits a process (`machine.cgroups`); I/O and CPU sets, delegation to users, freezing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
 from machine.cgroups import FOLDER as CGROUPS
 from machine.errors import Unavailable, VmlabError
+from machine.waiting import Deadline
 
 PERIOD_MICROSECONDS = 100_000
 CONTROLLERS = ("cpu", "memory", "pids")
@@ -26,7 +26,7 @@ Setting = tuple[Path, str]  # a file, and what to write into it
 
 @dataclass(frozen=True)
 class Held:
-    """What a group is held to. `cpus` 0, `memory_bytes` 0, `pids` 0 where it is not."""
+    """The limits of a group."""
 
     cpus: float
     memory_bytes: int
@@ -34,7 +34,7 @@ class Held:
 
 
 class Cgroups(ABC):
-    """What both versions can do, and what is the same in both: folders, members, and how they are removed."""
+    """What is the same in both versions: folders, members, and how they are removed."""
 
     def __init__(self, root: Path, base: str) -> None:
         self.root, self.base = root, base
@@ -45,15 +45,15 @@ class Cgroups(ABC):
 
     @abstractmethod
     def opening(self, folder: Path) -> list[Setting]:
-        """What to write when this folder was made, so that there can be groups with limits in it."""
+        """What to write when this folder was made, so that groups below it can have limits."""
 
     @abstractmethod
     def settings(self, name: str, held: Held) -> list[Setting]:
-        """What to write to hold a copy to this."""
+        """What to write to set these limits on a copy."""
 
     @abstractmethod
     def extras(self, name: str, held: Held) -> list[Setting]:
-        """What to write besides, where the file is there."""
+        """What to write in addition, where the file exists."""
 
     def entrances(self, name: str) -> list[Path]:
         """The files by which a new process is to move itself into the copy's groups."""
@@ -62,14 +62,6 @@ class Cgroups(ABC):
     def birthplace(self, name: str) -> Path | None:
         """The folder whose group a new process is to be made in."""
         return None
-
-    @abstractmethod
-    def held(self, name: str) -> Held:
-        """What the kernel says it holds the copy to."""
-
-    @abstractmethod
-    def memory_file(self, name: str) -> Path:
-        """Where the copy's use of memory is, in bytes."""
 
     @abstractmethod
     def count_file(self, name: str) -> Path:
@@ -91,7 +83,7 @@ class Cgroups(ABC):
         return sorted(found)
 
     def change(self, name: str, held: Held) -> None:
-        """Hold a running copy to something else. A limit with swap may never be below the one without, so they take turns."""
+        """Change the limits of a running copy, each tried twice: the one with swap may never be below the one without."""
         wanted = [
             *self.settings(name, held),
             *((p, text) for p, text in self.extras(name, held) if p.exists()),
@@ -100,13 +92,13 @@ class Cgroups(ABC):
             failed = [(path, text) for path, text in wanted if not _written(path, text)]
             wanted = failed
         if wanted:
-            raise VmlabError(f"the kernel does not take {wanted[0][1]} for {wanted[0][0]}")
+            raise VmlabError(f"the kernel does not accept {wanted[0][1]} for {wanted[0][0]}")
 
     def remove(self, name: str) -> None:
         """Kill what is in a copy's groups, and remove them; VmlabError with what does not end.
 
-        First nothing in them may fork any more: a service that forks for ever is faster than whoever kills one by one."""
-        deadline = time.monotonic() + EMPTY_SECONDS
+        First no process in them may fork any more: a service that keeps forking is faster than killing one by one."""
+        deadline = Deadline(EMPTY_SECONDS)
         if self.count_file(name).exists():
             _written(self.count_file(name), "0")
         left = [folder for folder in self.folders(name) if folder.exists()]
@@ -114,12 +106,10 @@ class Cgroups(ABC):
             for pid in self.members(name):
                 _kill(pid)
             left = [folder for folder in left if not _removed(folder)]
-            if left and time.monotonic() > deadline:
+            if left and not deadline.pause(0.001):
                 raise VmlabError(
                     f"the cgroup {left[0]} does not become empty; in it are {self.members(name)}"
                 )
-            if left:
-                time.sleep(0.001)
 
     def remove_bases(self) -> None:
         """Remove the lab's own level when there is nothing in it."""
@@ -149,26 +139,12 @@ class Version1(Cgroups):
         ]
 
     def extras(self, name: str, held: Held) -> list[Setting]:
-        """Memory with swap may not be more either, where the kernel counts it; this limit may not be below the other."""
+        """The same limit for memory with swap, where the kernel counts that; it may not be below the other."""
         return [(self.folders(name)[1] / "memory.memsw.limit_in_bytes", str(held.memory_bytes))]
 
     def entrances(self, name: str) -> list[Path]:
         """`tasks` takes one thread, and all that the new process has is one."""
         return [folder / "tasks" for folder in self.folders(name)]
-
-    def held(self, name: str) -> Held:
-        """Read back."""
-        cpu, memory, _ = self.folders(name)
-        quota, period = _number(cpu / "cpu.cfs_quota_us"), _number(cpu / "cpu.cfs_period_us")
-        return Held(
-            quota / period if quota > 0 and period else 0.0,
-            _number(memory / "memory.limit_in_bytes"),
-            _number(self.count_file(name)),
-        )
-
-    def memory_file(self, name: str) -> Path:
-        """Of the memory controller."""
-        return self.folders(name)[1] / "memory.usage_in_bytes"
 
     def count_file(self, name: str) -> Path:
         """Of the pids controller."""
@@ -183,7 +159,7 @@ class Version2(Cgroups):
         return [self.root / self.base]
 
     def opening(self, folder: Path) -> list[Setting]:
-        """The root hands its controllers to our level, and that to the copies'."""
+        """The root enables its controllers for our level, and that for the copies'."""
         words = " ".join(f"+{controller}" for controller in CONTROLLERS)
         handed = [folder.parent / "cgroup.subtree_control", folder / "cgroup.subtree_control"]
         return [(path, words) for path in handed] if folder in self.bases() else []
@@ -205,27 +181,13 @@ class Version2(Cgroups):
         """The one folder."""
         return self.folders(name)[0]
 
-    def held(self, name: str) -> Held:
-        """Read back."""
-        (folder,) = self.folders(name)
-        quota, _, period = _text(folder / "cpu.max").partition(" ")
-        return Held(
-            int(quota) / int(period) if quota.isdigit() else 0.0,
-            _number(folder / "memory.max"),
-            _number(self.count_file(name)),
-        )
-
-    def memory_file(self, name: str) -> Path:
-        """Of the one folder."""
-        return self.folders(name)[0] / "memory.current"
-
     def count_file(self, name: str) -> Path:
         """Of the one folder."""
         return self.folders(name)[0] / "pids.max"
 
 
 def base() -> str:
-    """What the lab's own level is called; with VMLAB_HOME it is another one, so that neither removes the other's."""
+    """The name of the lab's own level; each VMLAB_HOME has another one, so that none removes another's."""
     home = os.environ.get("VMLAB_HOME", "")
     return f"vmlab-{hashlib.sha256(home.encode()).hexdigest()[:8]}" if home else "vmlab"
 
@@ -281,8 +243,3 @@ def _text(path: Path) -> str:
         return path.read_text().strip()
     except OSError:
         return ""
-
-
-def _number(path: Path) -> int:
-    text = _text(path)
-    return int(text) if text.lstrip("-").isdigit() else 0

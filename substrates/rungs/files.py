@@ -1,7 +1,7 @@
-"""The rungs about files: a mount table of its own, the change of root in its two forms, and a root that cannot be written.
+"""The rungs about files: a separate mount table, the change of root in its two forms, and a root that cannot be written.
 
-The artifact's tree is everybody's, so it is mounted read-only from the first change of root on; what a copy may write is
-its data and its scratch folder. Left out: overlays, and device nodes of its own (five of the host's are shown).
+The artifact's tree is shared, so it is mounted read-only from the first change of root on; what a copy may write is
+its data and its scratch folder. Out of scope: overlays, and its own device nodes (five of the host's are visible).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Mount(Rung):
 
     def describe(self) -> str:
         """What it gives."""
-        return "a mount namespace: a table of mounts of its own, which ends with its last process"
+        return "a mount namespace: its own table of mounts, which ends with its last process"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Nothing that is mounted from here on is seen by the host."""

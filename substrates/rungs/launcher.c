@@ -17,7 +17,7 @@
  *
  * STATUS is a FIFO: `child PID`, `sandboxed NS`, `init NS`, `error TEXT`; it is closed when the program has been started.
  * The child dies with the supervisor, and in a PID namespace everything else with the child: the kernel then takes mounts,
- * links and namespaces away. Left out: restarts, terminals, more than one program.
+ * links and namespaces away. Out of scope: restarts, terminals, more than one program.
  */
 #define _GNU_SOURCE
 #include "launcher.h"
@@ -62,7 +62,7 @@ static void tell(const char *format, ...) {
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (status >= 0 && length > 0 && write(status, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1) < 0)
-        status = -1; /* whoever started us has gone; the service goes on */
+        status = -1; /* the process that started us has ended; the service continues */
 }
 
 static void tell_time(const char *what) {
@@ -71,7 +71,7 @@ static void tell_time(const char *what) {
     tell("%s %lld\n", what, now.tv_sec * 1000000000LL + now.tv_nsec);
 }
 
-/* Says which step failed and why; what the supervisor has made until then it takes away. */
+/* Reports which step failed and why; what the supervisor has made until then is removed. */
 void fail(void) {
     int error = errno;
     char text[900] = "";
@@ -110,14 +110,14 @@ static void die_with_parent(void) {
 
 static void await(void) {
     char byte;
-    if (read(pipes[0], &byte, 1) != 1) _exit(125); /* the supervisor failed, and has said why */
+    if (read(pipes[0], &byte, 1) != 1) _exit(125); /* the supervisor failed, and has reported why */
 }
 
 static void become(unsigned uid, int groups) {
     if (groups) must(setgroups(0, 0));
     must(setresgid(uid, uid, uid));
     must(setresuid(uid, uid, uid));
-    die_with_parent(); /* a change of user clears it */
+    if (!supervisor) die_with_parent(); /* a change of user clears it */
 }
 
 static void drop_bounding(void) {
@@ -371,7 +371,7 @@ int main(int count, char **arguments) {
     sigset_t every;
     sigfillset(&every);
     sigprocmask(SIG_SETMASK, &every, 0);
-    status = open(arguments[2], O_WRONLY | O_NONBLOCK | O_CLOEXEC); /* nobody reads it: it is told to nobody */
+    status = open(arguments[2], O_WRONLY | O_NONBLOCK | O_CLOEXEC); /* without a reader nothing is reported */
     read_plan(arguments[1]);
     until("inside"); /* the child comes back from `clone` with the rest of this section skipped */
     if (!supervisor) until("");

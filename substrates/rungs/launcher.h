@@ -1,4 +1,4 @@
-/* What the parts of the launcher share: how a failure is said, the steps about mounts (mounts.c) and the network (links.c). */
+/* What the parts of the launcher share: how a failure is reported, the steps about mounts (mounts.c) and the network (links.c). */
 #include <sys/types.h>
 
 void fail(void);

@@ -1,6 +1,6 @@
-"""The launcher as a program: compiled once, kept by the content of its source. What it does is said in launcher.c.
+"""The launcher as a program: compiled once, kept by the content of its source. launcher.c states what it does.
 
-Left out: other compilers than gcc, which the artifact is made with too.
+Out of scope: other compilers than gcc, which the artifact is made with too.
 """
 
 from __future__ import annotations

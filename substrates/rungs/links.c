@@ -1,6 +1,6 @@
 /* The launcher's network steps, straight over rtnetlink: one message each, no `ip` process of 2 ms.
  *
- * Left out: routes (only this machine and its bridge are reached), IPv6.
+ * Out of scope: routes (only this machine and its bridge are reached), IPv6.
  */
 #include "launcher.h"
 #include <arpa/inet.h>

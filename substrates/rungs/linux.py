@@ -1,6 +1,6 @@
-"""Constants of the kernel (include/uapi/linux) that the launcher is told as numbers.
+"""Constants of the kernel (include/uapi/linux) that the launcher is given as numbers.
 
-Out of scope: the system calls themselves, which launcher.c makes in a process of its own.
+Out of scope: the system calls themselves, which launcher.c makes in a separate process.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ void set_attributes(const char *path, unsigned long long flags) {
 }
 
 /* Makes a path that is there read-only, or hides it: a folder under an empty one, a file under /dev/null. Only one that is
- * not there is left out: one that cannot be looked at would stay open, and nobody would know. */
+ * missing is skipped; one that cannot be read must be an error, else it would stay open unnoticed. */
 void freeze(const char *path, int hide) {
     struct stat found;
     if (stat(path, &found) < 0) {

@@ -1,7 +1,7 @@
 """The network namespace: a veth pair from it into a bridge of the lab's, with an address in 198.18.2.0/24.
 
 Only this machine reaches it, and it reaches only this machine: there is no route out. The bridge is shared by all copies,
-made with the first and removed after the last. Left out: IPv6, NAT, a firewall of its own.
+made with the first and removed after the last. Out of scope: IPv6, NAT, its own firewall.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import ipaddress
 from pathlib import Path
 from typing import ClassVar
 
-from machine import places
+from machine import addresses, places
 from machine.commands import run
 from machine.errors import InvalidInput, VmlabError
 from substrates.rungs.linux import CLONE_NEWNET
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
 BRIDGE = "vmlab-ns"
-NETWORK = ipaddress.IPv4Network("198.18.2.0/24")
+NETWORK = ipaddress.IPv4Network(addresses.NAMESPACES)
 GATEWAY = NETWORK[1]
 FIRST_COPY = 100  # the stacks' own have the addresses below
 LINKS = Path("/sys/class/net")
@@ -35,7 +35,9 @@ class Network(Rung):
 
     def describe(self) -> str:
         """What it gives."""
-        return "a network namespace: interfaces, addresses and ports of its own, and one link into the lab's bridge"
+        return (
+            "a network namespace: its own interfaces, addresses and ports, and one link into the lab's bridge"
+        )
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The pair is made from outside with its far end inside; the child sees it when the supervisor is done."""
@@ -67,7 +69,7 @@ def mac_of(address: str) -> str:
     """The hardware address that belongs to an address, so that it is the same when the address is given again.
 
     What this machine has learned of the last copy with it then still holds; else it asked in vain for up to a minute. The
-    bridge has one of its own for the same reason: by itself it takes that of a port, and another when this has gone."""
+    bridge has a fixed one for the same reason: by itself it takes that of a port, and another when this has gone."""
     return "02:76:6d:6c:" + ":".join(f"{int(part):02x}" for part in address.split(".")[2:])
 
 
@@ -84,7 +86,7 @@ def refuse_taken(name: str, address: str) -> None:
     others = [path.name for path in LINKS.glob(f"{_PREFIX}?????-{address.rpartition('.')[2]}")]
     for link in others:
         if link not in links_of(name):
-            raise InvalidInput(f"the address {address} is taken by whoever has the link {link}")
+            raise InvalidInput(f"the address {address} is taken by the owner of the link {link}")
 
 
 def _owner(name: str) -> str:

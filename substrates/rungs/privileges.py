@@ -1,6 +1,6 @@
 """The rungs about what a process may do: gain privileges, hold capabilities, make system calls, use up what the kernel has.
 
-They hold for one process and its children and need no namespace. Left out: AppArmor and SELinux, which are the host's.
+They hold for one process and its children and need no namespace. Out of scope: AppArmor and SELinux, which are the host's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class NoNewPrivileges(Rung):
 
     def describe(self) -> str:
         """What it gives."""
-        return "no_new_privs: a setuid program gives nothing any more"
+        return "no_new_privs: a setuid program grants nothing"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """It is inherited and cannot be unset."""

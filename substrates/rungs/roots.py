@@ -1,7 +1,7 @@
 """Which root file systems may be used: the artifacts' own trees, and one for the static binary that is the floor.
 
-A tree is changed by nobody, so it must have the places that are mounted over already. The `null` variant is a lone file:
-it gets a tree of its own with such places, made once and kept by its content. Left out: any other folder.
+A tree is never changed, so it must already have the directories to mount on. The `null` variant is a single file:
+it has a separate tree with such directories, made once and kept by its content. Out of scope: any other folder.
 """
 
 from __future__ import annotations

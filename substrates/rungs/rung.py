@@ -1,4 +1,4 @@
-"""What a rung is, what it is told about the copy it is for, and the plan that it adds its system calls to.
+"""What a rung is, what it receives about its copy, and the plan that it adds its system calls to.
 
 A plan has stages, because the order of the ladder is not the order of the calls: all namespaces are made in one clone, a
 root is changed only after everything is mounted below it, and privileges go last. Within a stage the rungs' order holds.
@@ -24,7 +24,7 @@ class Stage(IntEnum):
     PREPARE = 0  # before there is a child
     IDENTITY = 1  # who the child is, from outside; it waits for that
     ATTACH = 2  # its network link, while it mounts
-    BECOME_EARLY = 3  # in a user namespace of its own the child is its user from the beginning
+    BECOME_EARLY = 3  # in its own user namespace the child is its user from the beginning
     MOUNT = 4
     ROOT = 5
     JOINED = 6  # the supervisor has done its part
@@ -66,32 +66,30 @@ class Plan:
     steps: dict[Stage, list[Step]] = field(default_factory=lambda: {stage: [] for stage in Stage})
     group: Path | None = None  # the cgroup of version 2 that the child is made in
     is_init: bool = False  # whether the child stays as PID 1, with the service as its child
+    is_bare: bool = False  # whether the launcher itself becomes the service, with no child and no supervisor
 
     def add(self, stage: Stage, *words: object) -> None:
         """Add a step."""
         self.steps[stage].append(tuple(map(str, words)))
 
     def text(self, command: list[str]) -> str:
-        """What the launcher reads (launcher.c says how)."""
+        """What the launcher reads (launcher.c states the format)."""
         steps = self.steps
-        parts: list[Step] = [
-            *steps[Stage.PREPARE],
-            ("clone", hex(self.flags), *([str(self.group)] if self.group else [])),
-        ]
-        parts += [
-            *steps[Stage.IDENTITY],
-            ("release",),
-            *steps[Stage.ATTACH],
-            ("release",),
-            ("inside",),
-            ("await",),
-        ]
-        parts += [*steps[Stage.BECOME_EARLY], *steps[Stage.MOUNT], *steps[Stage.ROOT], ("await",)]
-        parts += [
+        own = [
             step for stage in (Stage.JOINED, Stage.HOLD, Stage.BECOME, Stage.LAST) for step in steps[stage]
         ]
-        parts += [("init" if self.is_init else "exec", *command), ("undo",), *steps[Stage.UNDO]]
+        parts = [*own, ("exec", *command)] if self.is_bare else self._supervised(own, command)
         return "".join("\t".join(map(_escaped, step)) + "\n" for step in parts)
+
+    def _supervised(self, own: list[Step], command: list[str]) -> list[Step]:
+        steps = self.steps
+        clone = ("clone", hex(self.flags), *([str(self.group)] if self.group else []))
+        outside = [*steps[Stage.PREPARE], clone, *steps[Stage.IDENTITY], ("release",), *steps[Stage.ATTACH]]
+        inside = [*steps[Stage.BECOME_EARLY], *steps[Stage.MOUNT], *steps[Stage.ROOT]]
+        start = ("init" if self.is_init else "exec", *command)
+        return [
+            *outside, ("release",), ("inside",), ("await",), *inside, ("await",), *own, start, ("undo",), *steps[Stage.UNDO]
+        ]  # fmt: skip
 
 
 def _escaped(word: str) -> str:
@@ -117,4 +115,4 @@ class Rung(ABC):
         """Add its calls to the plan; Unavailable where this kernel has no such thing."""
 
     def undo(self, name: str) -> None:  # noqa: B027 - most leave nothing
-        """Take away what the copy of this name has left on the host; nothing when there is nothing."""
+        """Remove what the copy of this name has left on the host, if anything."""

@@ -1,6 +1,6 @@
 """The rungs that are one namespace each: processes, host name, System V objects, users, and the names of cgroups.
 
-Left out: the time namespace, which would only shift the clocks that the lab stamps by.
+Out of scope: the time namespace, which would only shift the clocks that the lab takes its stamps from.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Pid(Rung):
 
     def describe(self) -> str:
         """What it gives."""
-        return "a PID namespace with an init that reaps and hands signals on: it sees no other process, and ends as a whole"
+        return "a PID namespace with an init that reaps and forwards signals: it sees no other process, and ends as a whole"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
-        """A /proc of its own, mounted while the host's is still there: in a user namespace the kernel insists on that."""
+        """Its own /proc, mounted while the host's is still mounted: the kernel requires that in a user namespace."""
         plan.flags |= CLONE_NEWPID
         plan.is_init = True
         plan.add(Stage.MOUNT, "mount", "proc", setting.inside("/proc"), MS_NOSUID | MS_NODEV | MS_NOEXEC, "")
@@ -44,7 +44,7 @@ class Uts(Rung):
 
     def describe(self) -> str:
         """What it gives."""
-        return "a UTS namespace: a host name of its own"
+        return "a UTS namespace: its own host name"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """It is called like the copy."""
@@ -59,7 +59,7 @@ class Ipc(Rung):
 
     def describe(self) -> str:
         """What it gives."""
-        return "an IPC namespace: System V objects and message queues of its own"
+        return "an IPC namespace: its own System V objects and message queues"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Nothing has to be set up in it."""
@@ -74,7 +74,7 @@ class User(Rung):
 
     def describe(self) -> str:
         """What it gives."""
-        return "a user namespace with one user in it: no root exists inside, and whoever escaped would be nobody outside"
+        return "a user namespace with one user: no root exists inside, and outside an escaped process has no privileges"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """As root the map is the identity. A user may only map itself, and has to give up setgroups for it.

@@ -1,1 +1,1 @@
-"""The service in a libvirt domain: the substrate, its console, disks, guests and accelerator."""
+"""The service in a libvirt domain: the contract, a copy's boot, console and disks, what guests boot from, the accelerator."""

@@ -1,4 +1,7 @@
-"""The three disks of a copy, as files: a layer above the artifact, room for data, and the configuration."""
+"""A copy's folder with its three disks: a layer above the artifact, room for data, and the configuration.
+
+Out of scope: the disks of the stack's own guest, which are volumes (`clients/libvirt/volumes.py`).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,28 @@ from pathlib import Path
 
 from clients.libvirt import connection, content
 from clients.libvirt.description import DiskSpec
+from machine import places
 from machine.commands import run
 from machine.errors import VmlabError
 from substrates.vm import guest
+
+
+def copies() -> Path:
+    """The folder of all copies, with a folder for each. QEMU's user can pass through."""
+    return places.pools() / "copies"
+
+
+def folders(prefix: str) -> list[Path]:
+    """The folders of the copies whose name begins with this."""
+    return sorted(copies().glob(f"{prefix}*"))
+
+
+def make_folder(folder: Path) -> None:
+    """Create a copy's folder. QEMU's user can pass through all that was created for it, whatever the umask."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True)
+    for path in made:
+        path.chmod(0o711)
 
 
 def make(base: str, disks: Sequence[DiskSpec], files: Mapping[str, str]) -> None:
@@ -21,13 +43,13 @@ def make(base: str, disks: Sequence[DiskSpec], files: Mapping[str, str]) -> None
     run(["cp", "--sparse=always", "--no-preserve=mode", str(guest.empty_disk()), data])
     with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content.archive(files))
-    for path in (layer, data, config):  # libvirt leaves owners as they are: see `description.domain`
+    for path in (layer, data, config):  # libvirt does not change owners: see `description.domain`
         Path(path).chmod(0o600)
         os.chown(path, *connection.qemu_user())
 
 
 def files(config: Path) -> dict[str, str]:
-    """What a configuration disk holds."""
+    """The files of a configuration disk, by name; VmlabError when it cannot be read."""
     try:
         with tarfile.open(config, "r:") as archive:
             members = {name: archive.extractfile(name) for name in archive.getnames()}

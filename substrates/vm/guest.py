@@ -1,24 +1,27 @@
-"""What guests boot from, read from the index that `host.guest` writes: kernels, the initramfs, disks. Only reads."""
+"""What guests boot from, read from the index that `host.guest` writes: kernels, the initramfs, disks.
+
+Out of scope: building them (`host/guest`).
+"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from machine import places
 from machine.errors import Unavailable
+from machine.files import read_json
 from substrates.inputs.artifact import Artifact
 
 INDEX = "guest.json"
-# What a boot need not do. loglevel 6 shows the kernel's first line and its complaints. The self-tests of the kernel's
-# ciphers took 0.22 s under emulation, rewriting its locks for one processor 0.14 s.
+# Skips what a boot does not need. loglevel 6 shows the kernel's first line and its warnings. The self-tests of the
+# kernel's ciphers took 0.22 s under emulation, patching its locks for one processor 0.14 s.
 COMMAND_LINE = (
     "console=ttyS0 loglevel=6 panic=-1 tsc=reliable no_timer_check random.trust_cpu=on cryptomgr.notests "
     "noreplace-smp"
 )
-# On the older `pc`, routing interrupts by ACPI took 0.13 s a virtio device; acpi=noirq avoids that and takes MSI-X away.
+# On the older `pc`, routing interrupts by ACPI took 0.13 s a virtio device; acpi=noirq avoids that and disables MSI-X.
 MACHINE = "q35"
 # systemd's own account of the boot is one of its messages.
 FULL_COMMAND_LINE = "systemd.log_target=console systemd.log_level=info systemd.show_status=0"
@@ -29,37 +32,23 @@ FIX = "vmlab host up guest"
 class Kernel:
     """One kernel with the initramfs that has its drivers."""
 
-    release: str  # as `uname -r` says in the guest
+    release: str  # `uname -r` in the guest
     image: Path
     initramfs: Path
 
 
 def folder() -> Path:
-    """Where everything of guests is kept."""
+    """The cache folder of everything that guests boot from."""
     return places.cache() / "guest"
-
-
-def copies() -> Path:
-    """Where the files of the lab's copies are, a folder each. QEMU's user can pass through."""
-    return places.pools() / "copies"
-
-
-def folders(prefix: str) -> list[Path]:
-    """The folders of copies whose name begins like this."""
-    return sorted(copies().glob(f"{prefix}*"))
 
 
 def index() -> dict[str, Any]:
     """The whole index; empty when nothing was built."""
-    try:
-        found: dict[str, Any] = json.loads((folder() / INDEX).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found
+    return read_json(folder() / INDEX) or {}
 
 
 def kernel(name: str = "default") -> Kernel:
-    """The kernel `default` or `other`; Unavailable says why it is not there."""
+    """The kernel `default` or `other`; Unavailable with the reason when it was not built."""
     found = index().get("kernels", {}).get(name)
     if found is None or not Path(found["image"]).exists():
         reason = index().get("absent", {}).get(name) or "it was not built on this machine"
@@ -76,7 +65,7 @@ def disk(artifact: Artifact, variant: str) -> Path:
 
 
 def empty_disk() -> Path:
-    """A formatted disk without a file, from which data volumes are copied."""
+    """A formatted disk without files, from which data volumes are copied."""
     path = folder() / "disks" / "empty.raw"
     if not path.exists():
         raise Unavailable(f"the empty guest disk was not built ({path})", FIX)

@@ -9,8 +9,7 @@ import pytest
 
 from engine.values import Secret, without_secrets
 from tests.engine.harness import Project
-from tests.unit.engine.providers.kubernetes.conftest import kubeconfig
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault, kubeconfig
 
 pytest.importorskip("pulumi_kubernetes")
 HEAD = ("import os", "import pulumi", "import pulumi_kubernetes as k8s")
@@ -122,7 +121,7 @@ def test_kubeconfig_that_points_nowhere(project: Project, cluster: FakeApi) -> N
         in run.error
     )
     path.unlink()
-    assert "is no file" in project.preview(code=2).error
+    assert "does not exist" in project.preview(code=2).error
 
 
 def test_lost_cluster(project: Project, cluster: FakeApi) -> None:
@@ -134,7 +133,7 @@ def test_lost_cluster(project: Project, cluster: FakeApi) -> None:
     assert "PULUMI_K8S_DELETE_UNREACHABLE=true forgets" in project.destroy(code=1).error
     assert project.names() == ["made"]
     path.unlink()
-    assert "is no file" in project.destroy(code=1).error
+    assert "does not exist" in project.destroy(code=1).error
     project.environment["PULUMI_K8S_DELETE_UNREACHABLE"] = "true"
     project.destroy()
     assert project.names() == []
@@ -207,7 +206,7 @@ def test_what_is_left_out_is_refused_by_name(project: Project, cluster: FakeApi)
             "k8s.core.v1.ConfigMapPatch('x', metadata={'name': 'y'})",
             "import the ConfigMap with the option import_",
         ),
-        ("k8s.core.v1.ConfigMapList('x', items=[])", "lists are left out; declare each ConfigMap"),
+        ("k8s.core.v1.ConfigMapList('x', items=[])", "lists are not supported; declare each ConfigMap"),
         ("k8s.Provider('x', render_yaml_to_directory='y')", "renderYamlToDirectory is not implemented"),
     ):
         project.program(*HEAD, line)

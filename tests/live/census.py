@@ -1,99 +1,169 @@
-"""The census: everything that a run may leave behind, counted before and after (docs/engine-rules.md I1).
+"""The census: what tests may leave behind on this machine, counted before and after; each kind of thing is a row.
 
-Docker's containers, networks, volumes and images; living processes that descend from the site's runs; files of the dynamic
-resources, private directories of engines, locks and torn temporary files. What carries the labels of another stack is
-another's. Left out: what the user keeps on purpose (state, history, backups); anonymous volumes and pulled images, which
-this program has none of and other users of the same Docker have.
+A module of tests chooses rows, and passes what tells its own things from others': groups of tests run side by side
+(tests/groups.py), and their users may use the same daemons. The names in a row are what a failure prints. Out of scope:
+what the user keeps on purpose (states, history, results, backups); removing anything; the census of a whole machine in a
+sandbox (`host/census.py`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from docker import APIClient
-from docker.errors import APIError, NotFound
 
-from tests.live.site import PROJECT, Site
+from clients.kubernetes.api import Api
+from clients.libvirt import connection
 
+Rows = dict[str, Callable[[], Iterable[str]]]
+Census = dict[str, set[str]]
+Thing = dict[str, Any]
 LABEL = "vmlab.stack"
 ANONYMOUS = re.compile("[0-9a-f]{64}")
-SETTLE_SECONDS = 3.0
-Census = dict[str, set[str]]
+LIBVIRT_FOLDERS = (
+    "/etc/libvirt/qemu", "/etc/libvirt/storage", "/run/libvirt/qemu", "/run/libvirt/network", "/run/libvirt/storage",
+    "/var/lib/libvirt/qemu", "/var/lib/libvirt/dnsmasq", "/var/log/libvirt/qemu",
+)  # fmt: skip
+# Not what a daemon keeps for itself, nor the folders that libvirt makes at its first guest and keeps.
+LIBVIRTS_OWN = {"driver.pid", "autostarted", "ram", "snapshot", "channel", "target", "save", "dump"}
+PAUSE_SECONDS = 0.1
+CLUSTER = {
+    "namespaces": "/api/v1/namespaces",
+    "volumes": "/api/v1/persistentvolumes",
+    "pods": "/api/v1/pods",
+    "services": "/api/v1/services",
+    "claims": "/api/v1/persistentvolumeclaims",
+    "deployments": "/apis/apps/v1/deployments",
+    "classes": "/apis/storage.k8s.io/v1/storageclasses",
+}
 
 
-def take(docker: APIClient, site: Site) -> Census:
-    """Everything there is now."""
-    containers = [c for c in docker.containers(all=True) if _may_be_ours(c, site)]
-    networks = [n for n in docker.networks() if _may_be_ours(n, site)]
-    named = [v for v in docker.volumes()["Volumes"] or [] if not ANONYMOUS.fullmatch(v["Name"])]
-    volumes = [v for v in named if _may_be_ours(v, site)]
-    images = [i for i in docker.images(all=True) if _may_be_ours(i, site)]
-    return {
-        "containers": {f"{c['Id'][:12]} {c['Names']}" for c in containers},
-        "networks": {f"{n['Id'][:12]} {n['Name']}" for n in networks},
-        "volumes": {v["Name"] for v in volumes},
-        "images": {f"{i['Id']} {i['RepoTags']}" for i in images},
-        "processes": {f"{pid} {command}" for pid, command in site.processes().items()},
-        "resources": {str(path) for path in site.files.rglob("*")},
-        "private directories": {str(path) for path in site.temporary.rglob("*")},
-        "locks": {str(path) for path in (site.backend / ".pulumi" / "locks").rglob("*.json")},
-        "torn files": {str(path) for path in site.backend.rglob("*.tmp")},
-        "project": {str(path) for path in site.project.rglob("*")},
-    }
+def take(rows: Rows) -> Census:
+    """Everything there is now, by kind."""
+    return {kind: set(count()) for kind, count in rows.items()}
 
 
-def settle(docker: APIClient, site: Site, before: Census) -> Census:
-    """The census once it equals `before`; the last one taken if it does not come to that in time."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (now := take(docker, site)) != before and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return now
+def settled(rows: Rows, before: Census, seconds: float) -> list[str]:
+    """What differs from `before`, in words, once nothing does or the time is up: daemons clear up a moment later."""
+    deadline = time.monotonic() + seconds
+    while (found := difference(before, take(rows))) and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+    return found
 
 
 def difference(before: Census, after: Census) -> list[str]:
     """What came and what went, in words."""
-    came = [
-        f"left behind: {kind}: {item}"
-        for kind, items in after.items()
-        for item in sorted(items - before[kind])
-    ]
-    went = [f"gone: {kind}: {item}" for kind, items in before.items() for item in sorted(items - after[kind])]
-    return came + went
+    came = [f"left: {kind}: {item}" for kind in after for item in sorted(after[kind] - before[kind])]
+    return came + [f"gone: {kind}: {item}" for kind in after for item in sorted(before[kind] - after[kind])]
 
 
-def sweep(docker: APIClient, site: Site) -> None:
-    """Remove what the site's stack made in Docker and end its processes, whatever the state says."""
-    for pid in site.processes():
+def of_docker(docker: APIClient, counts: Callable[[Thing], bool], image: Callable[[Thing], bool]) -> Rows:
+    """Docker's things for which `counts` holds, and images for which `image` does; not anonymous volumes."""
+    return {
+        "containers": lambda: (
+            f"{c['Id'][:12]} {c['Names']}" for c in docker.containers(all=True) if counts(c)
+        ),
+        "networks": lambda: (f"{n['Id'][:12]} {n['Name']}" for n in docker.networks() if counts(n)),
+        "volumes": lambda: (
+            v["Name"]
+            for v in docker.volumes()["Volumes"] or []
+            if not ANONYMOUS.fullmatch(v["Name"]) and counts(v)
+        ),
+        "images": lambda: (f"{i['Id']} {i['RepoTags']}" for i in docker.images(all=True) if image(i)),
+    }
+
+
+def of_libvirt(counts: Callable[[str], bool]) -> Rows:
+    """Libvirt's things, its files, and the control groups of its guests, by name or path, for which `counts` holds."""
+    api = connection.open()
+    return {
+        "domains": lambda: filter(counts, (domain.name() for domain in api.listAllDomains())),
+        "networks": lambda: filter(counts, (network.name() for network in api.listAllNetworks())),
+        "pools": lambda: filter(counts, (pool.name() for pool in api.listAllStoragePools())),
+        "files of libvirt": lambda: filter(counts, libvirt_files()),
+        "control groups": lambda: filter(
+            counts, (path for path in below("/sys/fs/cgroup") if "/machine/qemu-" in path)
+        ),
+    }
+
+
+def of_cluster(api: Api, counts: Callable[[str], bool]) -> Rows:
+    """Kubernetes' objects, as namespace/name, for which `counts` holds."""
+
+    def of(path: str) -> Callable[[], Iterable[str]]:
+        return lambda: filter(counts, (_named(row["metadata"]) for row in api.listed(path)))
+
+    return {kind: of(path) for kind, path in CLUSTER.items()}
+
+
+def of_states(state: Path) -> Rows:
+    """What a killed engine leaves beside the states: locks and files that are half written."""
+    return {
+        "locks": lambda: (str(path) for path in state.rglob("*.json") if "locks" in path.parts),
+        "torn files": lambda: (str(path) for end in ("*.tmp", "*.new") for path in state.rglob(end)),
+    }
+
+
+def of_processes(living: Callable[[], dict[int, str]]) -> Rows:
+    """Processes, as pid and command line."""
+    return {"processes": lambda: (f"{pid} {command}" for pid, command in living().items())}
+
+
+def of_folders(**folders: tuple[Path, str]) -> Rows:
+    """Files below folders, each with its pattern."""
+
+    def of(folder: Path, pattern: str) -> Callable[[], Iterable[str]]:
+        return lambda: (str(path) for path in folder.glob(pattern))
+
+    return {name.replace("_", " "): of(*where) for name, where in folders.items()}
+
+
+def libvirt_files() -> Iterator[str]:
+    """What libvirt has on disk about guests; the sockets of a QEMU that it asks what it can do come and go."""
+    for folder in LIBVIRT_FOLDERS:
+        for path in below(folder):
+            if path.rpartition("/")[2] not in LIBVIRTS_OWN and "/qmp-" not in path:
+                yield path
+
+
+def below(folder: str) -> Iterator[str]:
+    """Files and folders below one whose content may vanish meanwhile, which Path.rglob does not survive."""
+    for path, folders, files in os.walk(folder):
+        yield from (f"{path}/{name}" for name in (*folders, *files))
+
+
+def orphaned_taps() -> Iterator[str]:
+    """Taps of libvirt's that no running domain and no bridge has. One of another group may be on its way in or out."""
+    import libvirt  # not installed on every machine
+
+    running = connection.open().listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    owned = ""
+    for domain in running:
+        with suppress(libvirt.libvirtError):  # it has just ended
+            owned += domain.XMLDesc(0)
+    for tap in Path("/sys/class/net").glob("vnet*"):
+        if not (tap / "master").exists() and f"dev='{tap.name}'" not in owned:
+            yield tap.name
+
+
+def living() -> Iterator[tuple[int, str, bytes]]:
+    """Living processes that can be looked at: pid, command line, environment."""
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    mine: dict[str, Any] = {"label": f"{LABEL}={PROJECT}/{site.stack}"}
-    for container in docker.containers(all=True, filters=mine):
-        _quietly(docker.remove_container, container["Id"], v=True, force=True)
-    for network in docker.networks(filters=mine):
-        _quietly(docker.remove_network, network["Id"])
-    for volume in docker.volumes(filters=mine)["Volumes"] or []:
-        _quietly(docker.remove_volume, volume["Name"], force=True)
-    for image in docker.images(filters=mine):
-        _quietly(docker.remove_image, image["Id"], force=True)
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        except OSError:  # it ended, or is another user's
+            continue
+        if state not in "ZX" and int(folder.name) != os.getpid():
+            yield int(folder.name), command, environment
 
 
-def _may_be_ours(thing: dict[str, Any], site: Site) -> bool:
-    """Not claimed by another stack's label, not tagged by another test, and not pulled."""
-    owner = (thing.get("Labels") or {}).get(LABEL, "")
-    names = [*(thing.get("RepoTags") or []), *(thing.get("RepoDigests") or [])]
-    tags = [name for name in names if name not in ("<none>:<none>", "<none>@<none>")]
-    foreign = bool(tags) and not any(site.stack in tag for tag in tags)
-    return owner in ("", f"{PROJECT}/{site.stack}") and not foreign
-
-
-def _quietly(remove: Any, *arguments: Any, **options: Any) -> None:
-    try:
-        remove(*arguments, **options)
-    except (NotFound, APIError):
-        pass
+def _named(metadata: dict[str, Any]) -> str:
+    return f"{metadata.get('namespace', '')}/{metadata['name']}"

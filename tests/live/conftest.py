@@ -18,6 +18,8 @@ from tests.live import census
 from tests.live.lab import laboratory
 from tests.live.site import Site
 
+SETTLE_SECONDS = 3.0
+
 
 def missing(reason: str) -> None:
     """What a test needs is not here: that is a failure in CI and a skip elsewhere."""
@@ -55,19 +57,19 @@ def busybox() -> Path:
 @pytest.fixture
 def new_site(docker: APIClient, busybox: Path) -> Iterator[Callable[[], Site]]:
     """Makes sites; each has to be as empty at the end as it was at the beginning."""
-    made: list[tuple[Site, census.Census]] = []
+    made: list[tuple[Site, census.Rows, census.Census]] = []
 
     def make() -> Site:
         site = Site.make(busybox)
-        made.append((site, census.take(docker, site)))
+        rows = site.rows(docker)
+        made.append((site, rows, census.take(rows)))
         return site
 
     yield make
     left = []
-    for site, before in made:
-        left += census.difference(before, census.settle(docker, site, before))
-        census.sweep(docker, site)
-        shutil.rmtree(site.root, ignore_errors=True)
+    for site, rows, before in made:
+        left += census.settled(rows, before, SETTLE_SECONDS)
+        site.clear(docker)
     if left:
         pytest.fail("the census differs:\n" + "\n".join(left), pytrace=False)
 

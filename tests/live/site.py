@@ -10,15 +10,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError
+
+from tests.live import census
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "programs" / "whole"
@@ -177,7 +182,52 @@ class Site:
     def processes(self) -> dict[int, str]:
         """Living processes that descend from this site's runs: pid and command line."""
         mark = f"{MARK}={self.stack}".encode()
-        return {pid: command for pid, command, environment in living() if mark in environment}
+        return {pid: command for pid, command, environment in census.living() if mark in environment}
+
+    # -- what it may leave behind
+
+    def rows(self, docker: APIClient) -> census.Rows:
+        """Everything of this site's. What has another stack's label, or another test's tag, is another's; pulled images
+        are others' too, which this program has none of."""
+        folders = census.of_folders(
+            resources=(self.files, "**/*"),
+            private_directories=(self.temporary, "**/*"),
+            project=(self.project, "**/*"),
+        )
+        return {
+            **census.of_docker(
+                docker, self._counts, lambda image: self._counts(image) and self._tagged(image)
+            ),
+            **census.of_processes(self.processes),
+            **census.of_states(self.backend),
+            **folders,
+        }
+
+    def _counts(self, thing: dict[str, Any]) -> bool:
+        return (thing.get("Labels") or {}).get(census.LABEL, "") in ("", f"{PROJECT}/{self.stack}")
+
+    def _tagged(self, image: dict[str, Any]) -> bool:
+        names = [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]
+        tags = [name for name in names if name not in ("<none>:<none>", "<none>@<none>")]
+        return not tags or any(self.stack in tag for tag in tags)
+
+    def clear(self, docker: APIClient) -> None:
+        """Remove what the stack made in Docker and the folder, and end its processes, whatever the state says."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        mine: dict[str, Any] = {"label": f"{census.LABEL}={PROJECT}/{self.stack}"}
+        for container in docker.containers(all=True, filters=mine):
+            _quietly(docker.remove_container, container["Id"], v=True, force=True)
+        for network in docker.networks(filters=mine):
+            _quietly(docker.remove_network, network["Id"])
+        for volume in docker.volumes(filters=mine)["Volumes"] or []:
+            _quietly(docker.remove_volume, volume["Name"], force=True)
+        for image in docker.images(filters=mine):
+            _quietly(docker.remove_image, image["Id"], force=True)
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def gone(self, seconds: float) -> bool:
         """Wait until no process of this site is left."""
@@ -237,13 +287,8 @@ def parsed(text: str) -> list[dict[str, Any]]:
     return [event for event in found if isinstance(event, dict)]
 
 
-def living() -> Iterator[tuple[int, str, bytes]]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (folder / "environ").read_bytes()
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-        except OSError:  # it ended, or is another user's
-            continue
-        if state not in "ZX":
-            yield int(folder.name), command, environment
+def _quietly(remove: Any, *arguments: Any, **options: Any) -> None:
+    try:
+        remove(*arguments, **options)
+    except APIError:
+        pass

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import statistics
 import sys
 
 import pytest
 
-from lab import stacks
-from lab.measure import FIRST_PORT, subject_of
-from lab.stats import median
+from lab.deploying import stacks
+from lab.measuring.subjects import subject_of
+from machine.addresses import FIRST_COPY_PORT
 from substrates.contract import Request, Slot
 
 
@@ -19,11 +20,11 @@ def test_boot(stack: str, request: pytest.FixtureRequest, capsys: pytest.Capture
     subject, totals = subject_of(stack, stacks.outputs(stack)), []
     for number in range(request.config.getoption("--boots")):
         wanted = Request(subject.path, secrets.token_hex(8), subject.echoes_nonce)
-        boot = subject.module.boot(subject.definition, Slot(number, FIRST_PORT + number), wanted)
+        boot = subject.boot(Slot(number, FIRST_COPY_PORT + number), wanted)
         try:
             footprint = subject.module.footprint(boot.copy)
         finally:
-            subject.module.destroy(boot.copy)
+            subject.destroy(boot.copy)
         totals.append(boot.seconds)
         phases = boot.phases_seconds()
         assert sum(phases.values()) == pytest.approx(boot.seconds)
@@ -32,4 +33,4 @@ def test_boot(stack: str, request: pytest.FixtureRequest, capsys: pytest.Capture
             parts = ", ".join(f"{name} {seconds * 1e3:.2f}" for name, seconds in phases.items())
             sys.stdout.write(f"\n{stack}: boot {boot.seconds * 1e3:.2f} ms ({parts})")
     with capsys.disabled():
-        sys.stdout.write(f"\n{stack}: median of {len(totals)}: {median(totals) * 1e3:.2f} ms\n")
+        sys.stdout.write(f"\n{stack}: median of {len(totals)}: {statistics.median(totals) * 1e3:.2f} ms\n")

@@ -17,12 +17,12 @@ class ThingProvider(ResourceProvider):
         return CreateResult(props["name"], props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """By the name alone."""
+        """Compare the names only."""
         return DiffResult(changes=olds["name"] != news["name"])
 
 
 class Thing(Resource, module="things", name="Thing"):
-    """One of them."""
+    """One resource."""
 
     def __init__(self, name: str) -> None:
         super().__init__(ThingProvider(), name, {"name": name})

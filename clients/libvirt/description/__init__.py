@@ -1,11 +1,12 @@
-"""What libvirt is given and what it answers: dataclasses on our side, XML on its.
+"""Dataclasses of libvirt's objects, and their XML both ways.
 
-Each sibling has the dataclass, `to_xml` and `from_xml`; a thing that was built and read back equals itself.
-XML is built as a tree, never pasted together. What XML cannot carry (control characters) and what libvirt
-cannot use as a name is Refused before anything is made.
+Each sibling has the dataclass, `to_xml` and `from_xml`; an object that was written and read back equals itself.
+XML is built as a tree, never from strings. What XML cannot carry (control characters) and what libvirt cannot use as a
+name is InvalidInput before anything is created. Out of scope: everything of libvirt's schema that the lab does not use.
 """
 
-from clients.libvirt.description.domain import DiskSpec, DomainSpec, InterfaceSpec
+from clients.libvirt.description.devices import DiskSpec, InterfaceSpec
+from clients.libvirt.description.domain import DomainSpec
 from clients.libvirt.description.network import NetworkSpec
 from clients.libvirt.description.pool import PoolSpec
 from clients.libvirt.description.volume import VolumeSpec

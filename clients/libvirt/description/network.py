@@ -1,4 +1,4 @@
-"""A network: a bridge of libvirt's with an address on it, cut off from the outside unless it is said otherwise."""
+"""A network: a bridge of libvirt's with an address, isolated unless `isolated` is False. Out of scope: IPv6, VLANs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NetworkSpec:
 
     @property
     def interface(self) -> ipaddress.IPv4Interface:
-        """The address, read; InvalidInput when it is none."""
+        """The parsed address; InvalidInput when it is not one."""
         try:
             found = ipaddress.IPv4Interface(self.address)
         except ValueError as error:
@@ -43,7 +43,7 @@ class NetworkSpec:
 
 
 def to_xml(spec: NetworkSpec) -> str:
-    """The network as libvirt is given it; InvalidInput when it cannot be one."""
+    """The network's XML for libvirt; InvalidInput when an attribute cannot be used."""
     root = Element("network")
     tree.add(root, "name", tree.name_of_thing("a network", spec.name))
     tree.label(root, spec.stack)
@@ -71,7 +71,7 @@ def _within(spec: NetworkSpec, address: str) -> str:
 
 
 def from_xml(document: str) -> NetworkSpec:
-    """The network as libvirt has it."""
+    """The network of libvirt's XML."""
     root = tree.read(document)
     address = tree.attribute(root, "ip", "address")
     mask = tree.attribute(root, "ip", "prefix") or tree.attribute(root, "ip", "netmask")

@@ -1,4 +1,4 @@
-"""A pool: a directory whose files are volumes. libvirt has no metadata for it; its path says whose it is."""
+"""A pool: a directory whose files are volumes. libvirt has no metadata for it; its path shows the owner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PoolSpec:
 
 
 def to_xml(spec: PoolSpec) -> str:
-    """The pool as libvirt is given it; InvalidInput when it cannot be one."""
+    """The pool's XML for libvirt; InvalidInput when an attribute cannot be used."""
     root = Element("pool", type="dir")
     tree.add(root, "name", tree.name_of_thing("a pool", spec.name))
     target = tree.add(root, "target")
@@ -31,7 +31,7 @@ def to_xml(spec: PoolSpec) -> str:
 
 
 def from_xml(document: str) -> PoolSpec:
-    """The pool as libvirt has it."""
+    """The pool of libvirt's XML."""
     root = tree.read(document)
     return PoolSpec(
         name=root.findtext("name") or "",
@@ -41,7 +41,7 @@ def from_xml(document: str) -> PoolSpec:
 
 
 def mode_of(kind: str, name: str, mode: str) -> str:
-    """The file mode, if it is one: octal digits with a leading 0."""
+    """The file mode; InvalidInput unless it is octal digits with a leading 0."""
     if not re.fullmatch(r"0[0-7]{3}", mode):
         raise InvalidInput(f"the mode of {kind} {name} must be like 0711, not {mode!r}")
     return mode

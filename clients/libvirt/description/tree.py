@@ -1,7 +1,7 @@
-"""The XML tree: making elements, our label in the metadata, and what no name may be.
+"""The XML tree: elements, our label in the metadata, and the rules for names and texts.
 
-ElementTree escapes `<>&"'`; characters that XML 1.0 has no way to write are refused here, because ElementTree writes
-them and libvirt then says only "parser error".
+ElementTree escapes `<>&"'`; characters that XML 1.0 cannot represent are refused here, because ElementTree writes
+them and libvirt then reports only "parser error". Out of scope: the schema (`domain` and its siblings).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ElementTree.register_namespace("qemu", QEMU)
 
 
 def name_of_thing(what: str, name: str) -> str:
-    """The name, if libvirt can have a thing that is called so."""
+    """The name; InvalidInput when libvirt cannot use it."""
     if not name or name != name.strip() or name in (".", ".."):
         raise InvalidInput(f"{what} needs a name, not {name!r}")
     if "/" in name or _BREAKS.search(name) or _UNWRITABLE.search(name):
@@ -36,14 +36,14 @@ def name_of_thing(what: str, name: str) -> str:
 
 
 def text(what: str, value: str) -> str:
-    """The text, if XML can carry it and a command line can have it."""
+    """The text; InvalidInput when XML or a command line cannot carry it."""
     if _BREAKS.search(value) or _UNWRITABLE.search(value):
         raise InvalidInput(f"{what} may have no line break or control character: {value!r}")
     return value
 
 
 def path(what: str, value: str) -> str:
-    """The path, if it is absolute."""
+    """The path; InvalidInput unless it is absolute."""
     if not text(what, value).startswith("/"):
         raise InvalidInput(f"{what} must be an absolute path, not {value!r}")
     return value
@@ -57,25 +57,25 @@ def add(parent: Element, tag: str, words: str | None = None, **attributes: str) 
 
 
 def label(parent: Element, stack: str) -> None:
-    """Our label: which stack it belongs to. Without a name it would be taken for somebody else's thing."""
+    """Our label: the stack that owns the object. Without one it would count as a foreign object."""
     if not stack:
-        raise InvalidInput("what libvirt has of ours needs the name of its stack, which is empty")
+        raise InvalidInput("an object of libvirt's needs the name of its stack, which is empty")
     SubElement(add(parent, "metadata"), LABEL, {"stack": text("the stack's name", stack)})
 
 
 def label_of(root: Element) -> str:
-    """Whose it is; "" for a thing of somebody else."""
+    """The stack that owns it; "" for a foreign object."""
     found = root.find(f"metadata/{LABEL}")
     return "" if found is None else found.get("stack", "")
 
 
 def written(root: Element) -> str:
-    """As libvirt is given it."""
+    """The document for libvirt."""
     return ElementTree.tostring(root, encoding="unicode")
 
 
 def read(document: str) -> Element:
-    """As libvirt gave it."""
+    """The tree of a document of libvirt's."""
     return ElementTree.fromstring(document)
 
 

@@ -1,4 +1,4 @@
-"""A volume: one file of a pool, empty, over a backing file, or with content that is put there when it is made."""
+"""A volume: one file of a pool, empty, over a backing file, or with content that is written when it is created."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from clients.libvirt.description import tree
-from clients.libvirt.description.domain import FORMATS
+from clients.libvirt.description.devices import FORMATS
 from clients.libvirt.description.pool import mode_of
 from machine.errors import InvalidInput
 
 
 @dataclass(frozen=True)
 class VolumeSpec:
-    """All that a volume is made from, but for its content."""
+    """Everything a volume is created from, except its content."""
 
     name: str
     pool: str
@@ -25,7 +25,7 @@ class VolumeSpec:
 
 
 def to_xml(spec: VolumeSpec, user: tuple[int, int] = (0, 0)) -> str:
-    """The volume as libvirt is given it, owned by this user and group; InvalidInput when it cannot be one."""
+    """The volume's XML for libvirt, owned by this user and group; InvalidInput when an attribute cannot be used."""
     if spec.format not in FORMATS or (spec.backing and spec.format != "qcow2"):
         raise InvalidInput(f"volume {spec.name} must be raw or qcow2, and only qcow2 can have a backing file")
     if spec.capacity_bytes <= 0:
@@ -50,7 +50,7 @@ def to_xml(spec: VolumeSpec, user: tuple[int, int] = (0, 0)) -> str:
 
 
 def from_xml(document: str, pool: str) -> VolumeSpec:
-    """The volume as libvirt has it."""
+    """The volume of libvirt's XML."""
     root = tree.read(document)
     backing = root.findtext("backingStore/path") or ""
     return VolumeSpec(

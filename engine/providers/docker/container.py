@@ -26,7 +26,7 @@ from engine.providers.docker import (
 )
 from engine.providers.docker.docker_daemon import ANSWER_SECONDS, RefusalError, words_of
 from engine.providers.docker.forms import Applied, Fault
-from engine.providers.docker.kind import Call, Made, Plain
+from engine.providers.docker.kind import Call, Kind, Made, Plain
 from engine.values import UNKNOWN, Unknown, contains_unknown
 
 TYPE = "docker:index/container:Container"
@@ -75,11 +75,6 @@ def drift(outputs: Plain, news: Plain) -> list[str]:
     """Read found it stopped although it must run."""
     stopped = outputs.get("mustRun") is False and container_outputs.must_run(news)
     return ["mustRun"] if stopped and container_start.should_run(news) else []
-
-
-def deletes_first(olds: Plain, news: Plain) -> bool:
-    """Always."""
-    return True
 
 
 def preview(call: Call) -> Plain:
@@ -209,3 +204,19 @@ def _rows(inputs: Plain, key: str) -> list[Plain]:
     rows = inputs.get(key)
     known = isinstance(rows, list) and not contains_unknown(rows)
     return [row for row in rows if isinstance(row, dict)] if known and rows else []
+
+
+KIND = Kind(
+    TYPE,
+    INPUTS,
+    COMPUTED,
+    create,
+    read,
+    delete,
+    update=update,
+    preview=preview,
+    check=check,
+    changes=how,
+    drift=drift,
+    deletes_first=lambda olds, news: True,
+)

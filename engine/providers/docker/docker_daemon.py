@@ -3,7 +3,7 @@
 A call that may block for long (stop, build, pull) runs in a thread of its own, because the SDK cannot be
 interrupted: Cancel returns at once and the abandoned call ends when Docker answers. Waits go through one
 event, never through a sleep.
-Left out: TLS and ssh; the lab's Docker is on this machine.
+Out of scope: TLS and ssh; the lab's Docker is on this machine.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import grpc
 
 if TYPE_CHECKING:
     from docker import APIClient
+    from docker.errors import APIError
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 SCHEMES = ("unix://", "tcp://", "http://")
@@ -119,6 +120,34 @@ class DockerDaemon:
             self._check(deadline, what, seconds)
             self.cancelled.wait(pause)
             pause = min(pause * 1.5, 0.5)
+
+    def remove(
+        self,
+        remove: Callable[[APIClient], object],
+        still_used: Callable[[APIError], bool],
+        seconds: float,
+        what: str,
+    ) -> None:
+        """Remove something until Docker answers that it is gone, as long as Docker refuses because it is in use."""
+        from docker.errors import APIError, NotFound
+
+        reasons = ["it is still there"]
+
+        def gone() -> bool:
+            try:
+                remove(self.client)
+            except NotFound:
+                return True
+            except APIError as error:
+                if not still_used(error):
+                    raise
+                reasons[0] = words_of(error)
+            return False
+
+        try:
+            self.until(gone, seconds, what)
+        except RefusalError as refusal:
+            raise RefusalError(refusal.code, f"{refusal}: {reasons[0]}") from None
 
     def _check(self, deadline: float, what: str, seconds: float) -> None:
         if self.cancelled.is_set():

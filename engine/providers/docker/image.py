@@ -19,7 +19,7 @@ from engine.providers.docker import image_build, ownership
 from engine.providers.docker.build_context import BuildContext
 from engine.providers.docker.docker_daemon import RefusalError
 from engine.providers.docker.forms import Applied, Fault, Flag, Input, Mapped, Record, Text
-from engine.providers.docker.kind import Call, Made, Plain
+from engine.providers.docker.kind import Call, Kind, Made, Plain
 from engine.values import UNKNOWN, contains_unknown
 
 TYPE = "docker:index/image:Image"
@@ -72,16 +72,6 @@ def how(key: str, olds: Plain, news: Plain) -> Applied:
     if key == "registry" and _server(olds) == _server(news):
         return Applied.STORED
     return INPUTS[key].applied
-
-
-def drift(outputs: Plain, news: Plain) -> list[str]:
-    """Read answers "gone" for an image that is not ours any more."""
-    return []
-
-
-def deletes_first(olds: Plain, news: Plain) -> bool:
-    """Two names can be here at once."""
-    return False
 
 
 def preview(call: Call) -> Plain:
@@ -215,3 +205,8 @@ def _outputs_of_inputs(call: Call) -> Plain:
         "registryServer": _server(call.inputs) or "",
     }
     return outputs | ({"platform": build["platform"]} if build.get("platform") else {})
+
+
+KIND = Kind(
+    TYPE, INPUTS, COMPUTED, create, read, delete, update=update, preview=preview, check=check, changes=how
+)

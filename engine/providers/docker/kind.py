@@ -1,15 +1,15 @@
 """What a kind of resource is to the servicer, and what passes between them.
 
-A kind is a module with these names. It sees plain values (no Secret) and never gRPC, so that the files of
+A kind is a module with these functions, and a row KIND. It sees plain values (no Secret) and never gRPC, so that the files of
 the kinds can be read side by side and tried without a server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from engine.providers.docker.docker_daemon import DockerDaemon
 from engine.providers.docker.forms import Applied, Fault, Input
@@ -50,56 +50,34 @@ class Made:
     inputs: Plain | None = None  # Read only: the inputs as found
 
 
-class Kind(Protocol):
-    """A kind of resource."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource: its token, inputs and computed outputs, its life, and where it differs from the common behaviour."""
 
-    @property
-    def TYPE(self) -> str:
-        """Its token."""
-        ...
-
-    @property
-    def INPUTS(self) -> Mapping[str, Input]:
-        """Its implemented inputs."""
-        ...
-
-    @property
-    def COMPUTED(self) -> tuple[str, ...]:
-        """Its outputs that are no inputs."""
-        ...
-
-    def check(self, inputs: Plain, directory: Path) -> tuple[Plain, list[Fault]]:
-        """Inputs to add, and the faults that no single input's form shows."""
-        ...
+    TYPE: str
+    INPUTS: Mapping[str, Input]
+    COMPUTED: tuple[str, ...]  # its outputs that are not inputs
+    create: Callable[[Call], Made]
+    read: Callable[[Call], Made | None]  # None when it is gone
+    delete: Callable[[Call], None]  # done when it is gone
+    # Changes it in place; by default Docker cannot, and the engine calls only to store.
+    update: Callable[[Call], Made] = lambda call: Made(call.id, {**call.outputs, **call.inputs})
+    # The outputs as far as a preview knows them, the changed ones UNKNOWN.
+    preview: Callable[[Call], Plain] = lambda call: call.inputs
+    # Inputs to add, and the faults that the form of a single input does not show.
+    check: Callable[[Plain, Path], tuple[Plain, list[Fault]]] = lambda inputs, directory: ({}, [])
+    # Inputs that what Read found contradicts.
+    drift: Callable[[Plain, Plain], list[str]] = lambda outputs, news: []
+    # Whether a replacement must wait until the old object is gone (old and new inputs).
+    deletes_first: Callable[[Plain, Plain], bool] = lambda olds, news: False
+    # How a change of a key reaches Docker (key, old and new inputs), where the table of inputs is not enough.
+    changes: Callable[[str, Plain, Plain], Applied] | None = None
 
     def how(self, key: str, olds: Plain, news: Plain) -> Applied:
         """How this change of `key` reaches Docker."""
-        ...
+        return self.changes(key, olds, news) if self.changes else self.INPUTS[key].applied
 
-    def drift(self, outputs: Plain, news: Plain) -> list[str]:
-        """Inputs that what Read found contradicts."""
-        ...
 
-    def deletes_first(self, olds: Plain, news: Plain) -> bool:
-        """Whether a replacement must wait for the old object's end."""
-        ...
-
-    def preview(self, call: Call) -> Plain:
-        """The outputs as far as a preview knows them, the changed ones UNKNOWN."""
-        ...
-
-    def create(self, call: Call) -> Made:
-        """Make it."""
-        ...
-
-    def read(self, call: Call) -> Made | None:
-        """Look at it; None when it is gone."""
-        ...
-
-    def update(self, call: Call) -> Made:
-        """Change it where it is."""
-        ...
-
-    def delete(self, call: Call) -> None:
-        """Remove it, and see it gone."""
-        ...
+def same_name(olds: Plain, news: Plain) -> bool:
+    """Two objects of a kind cannot have one name."""
+    return bool(olds.get("name") == news.get("name"))

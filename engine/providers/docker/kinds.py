@@ -12,11 +12,7 @@ from engine.providers.docker.docker_daemon import DockerDaemon
 from engine.providers.docker.kind import Kind, Plain
 
 KINDS: Mapping[str, Kind] = {
-    image.TYPE: image,
-    remote_image.TYPE: remote_image,
-    container.TYPE: container,
-    network.TYPE: network,
-    volume.TYPE: volume,
+    module.TYPE: module.KIND for module in (image, remote_image, container, network, volume)
 }
 FUNCTIONS: Mapping[str, Callable[[DockerDaemon, Plain], Plain]] = {
     "docker:index/getNetwork:getNetwork": lookups.get_network,

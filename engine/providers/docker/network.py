@@ -9,16 +9,15 @@ Left out: `ingress` (swarm), `ipamDriver`, `ipamOptions` and `auxAddress`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import grpc
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 
 from engine.providers.docker import ownership
 from engine.providers.docker.docker_daemon import RefusalError, words_of
-from engine.providers.docker.forms import Applied, Fault, Flag, Input, Many, Mapped, Record, Text
-from engine.providers.docker.kind import Call, Made, Plain
+from engine.providers.docker.forms import Applied, Flag, Input, Many, Mapped, Record, Text
+from engine.providers.docker.kind import Call, Kind, Made, Plain
 
 TYPE = "docker:index/network:Network"
 LABELS = Many(Record({"label": Text(), "value": Text()}, required=("label", "value")))
@@ -39,26 +38,6 @@ INPUTS: Mapping[str, Input] = {
 }
 COMPUTED = ("scope",)
 DELETE_SECONDS = 30.0
-
-
-def check(inputs: Plain, directory: Path) -> tuple[Plain, list[Fault]]:
-    """Nothing beyond the forms."""
-    return {}, []
-
-
-def how(key: str, olds: Plain, news: Plain) -> Applied:
-    """By the table."""
-    return INPUTS[key].applied
-
-
-def drift(outputs: Plain, news: Plain) -> list[str]:
-    """A network does not drift: Docker cannot change one."""
-    return []
-
-
-def deletes_first(olds: Plain, news: Plain) -> bool:
-    """Always: a subnet or a bridge name cannot be had twice, and only Docker knows which it chose."""
-    return True
 
 
 def preview(call: Call) -> Plain:
@@ -98,11 +77,6 @@ def read(call: Call) -> Made | None:
     return Made(found["Id"], _outputs(call, found), inputs=inputs)
 
 
-def update(call: Call) -> Made:
-    """Nothing can be updated; the engine comes here only to store."""
-    return Made(call.id, {**call.outputs, **call.inputs})
-
-
 def delete(call: Call) -> None:
     """Remove it and see it gone."""
     _remove(call, call.id)
@@ -110,23 +84,12 @@ def delete(call: Call) -> None:
 
 def _remove(call: Call, id_: str) -> None:
     """Endpoints detach some time after their container's end; until then Docker refuses with 403."""
-    said = ["it is still there"]
-
-    def gone() -> bool:
-        try:
-            call.daemon.client.remove_network(id_)
-        except NotFound:
-            return True
-        except APIError as error:
-            if "active endpoints" not in words_of(error):
-                raise
-            said[0] = words_of(error)
-        return False
-
-    try:
-        call.daemon.until(gone, call.deadline(DELETE_SECONDS), f"the end of network {id_[:12]}")
-    except RefusalError as refusal:
-        raise RefusalError(refusal.code, f"{refusal}: {said[0]}") from None
+    call.daemon.remove(
+        lambda client: client.remove_network(id_),
+        lambda error: "active endpoints" in words_of(error),
+        call.deadline(DELETE_SECONDS),
+        f"the end of network {id_[:12]}",
+    )
 
 
 def _inspect(call: Call, id_: str) -> Plain | None:
@@ -163,3 +126,8 @@ def _outputs(call: Call, found: Plain) -> Plain:
         "ipamConfigs": [{k: v for k, v in row.items() if v} for row in ranges],
     }
     return {**call.inputs, **observed}
+
+
+KIND = Kind(
+    TYPE, INPUTS, COMPUTED, create, read, delete, preview=preview, deletes_first=lambda olds, news: True
+)

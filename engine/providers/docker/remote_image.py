@@ -11,7 +11,6 @@ Left out: `build` (use Image) and `platform`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,8 +19,8 @@ from docker.errors import APIError, NotFound
 from docker.utils import parse_repository_tag
 
 from engine.providers.docker.docker_daemon import BUILD_SECONDS, RefusalError
-from engine.providers.docker.forms import Applied, Fault, Flag, Input, Many, Mapped, Text
-from engine.providers.docker.kind import Call, Made, Plain
+from engine.providers.docker.forms import Applied, Flag, Input, Many, Mapped, Text
+from engine.providers.docker.kind import Call, Kind, Made, Plain
 from engine.values import UNKNOWN
 
 TYPE = "docker:index/remoteImage:RemoteImage"
@@ -37,26 +36,6 @@ INPUTS: Mapping[str, Input] = {
     "triggers": Input(Mapped(), Applied.UPDATE),
 }
 COMPUTED = ("imageId", "repoDigest")
-
-
-def check(inputs: Plain, directory: Path) -> tuple[Plain, list[Fault]]:
-    """Nothing beyond the forms."""
-    return {}, []
-
-
-def how(key: str, olds: Plain, news: Plain) -> Applied:
-    """By the table."""
-    return INPUTS[key].applied
-
-
-def drift(outputs: Plain, news: Plain) -> list[str]:
-    """A tag that moved is for the triggers to say."""
-    return []
-
-
-def deletes_first(olds: Plain, news: Plain) -> bool:
-    """Two names can be here at once."""
-    return False
 
 
 def preview(call: Call) -> Plain:
@@ -142,3 +121,6 @@ def _outputs(call: Call, found: Plain) -> Plain:
     repository = parse_repository_tag(call.inputs.get("name", ""))[0]
     mine = [digest for digest in digests if digest.startswith(repository + "@")]
     return {**call.inputs, "imageId": found["Id"], "repoDigest": (mine or digests)[0]}
+
+
+KIND = Kind(TYPE, INPUTS, COMPUTED, create, read, delete, update=update, preview=preview)

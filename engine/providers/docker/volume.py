@@ -9,15 +9,14 @@ Left out: `cluster` (swarm volumes).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import grpc
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 
 from engine.providers.docker import ownership
-from engine.providers.docker.docker_daemon import RefusalError, words_of
-from engine.providers.docker.forms import Applied, Fault, Input, Many, Mapped, Record, Text
-from engine.providers.docker.kind import Call, Made, Plain
+from engine.providers.docker.docker_daemon import RefusalError
+from engine.providers.docker.forms import Applied, Input, Many, Mapped, Record, Text
+from engine.providers.docker.kind import Call, Kind, Made, Plain, same_name
 
 TYPE = "docker:index/volume:Volume"
 LABELS = Many(Record({"label": Text(), "value": Text()}, required=("label", "value")))
@@ -29,26 +28,6 @@ INPUTS: Mapping[str, Input] = {
 }
 COMPUTED = ("mountpoint",)
 DELETE_SECONDS = 60.0
-
-
-def check(inputs: Plain, directory: Path) -> tuple[Plain, list[Fault]]:
-    """Nothing beyond the forms."""
-    return {}, []
-
-
-def how(key: str, olds: Plain, news: Plain) -> Applied:
-    """By the table."""
-    return INPUTS[key].applied
-
-
-def drift(outputs: Plain, news: Plain) -> list[str]:
-    """A volume does not drift: Docker cannot change one."""
-    return []
-
-
-def deletes_first(olds: Plain, news: Plain) -> bool:
-    """Two volumes cannot have one name."""
-    return bool(olds.get("name") == news.get("name"))
 
 
 def preview(call: Call) -> Plain:
@@ -85,30 +64,14 @@ def read(call: Call) -> Made | None:
     return Made(found["Name"], _outputs(call, found), inputs=inputs)
 
 
-def update(call: Call) -> Made:
-    """Nothing can be updated; the engine comes here only to store."""
-    return Made(call.id, {**call.outputs, **call.inputs})
-
-
 def delete(call: Call) -> None:
-    """Remove it; while a container that is ending still holds it, try again."""
-    said = ["it is still there"]
-
-    def gone() -> bool:
-        try:
-            call.daemon.client.remove_volume(call.id)
-        except NotFound:
-            return True
-        except APIError as error:
-            if error.status_code != 409:
-                raise
-            said[0] = words_of(error)
-        return False
-
-    try:
-        call.daemon.until(gone, call.deadline(DELETE_SECONDS), f"the end of volume {call.id}")
-    except RefusalError as refusal:
-        raise RefusalError(refusal.code, f"{refusal}: {said[0]}") from None
+    """Remove it; while a container that is ending still holds it (409), retry."""
+    call.daemon.remove(
+        lambda client: client.remove_volume(call.id),
+        lambda error: error.status_code == 409,
+        call.deadline(DELETE_SECONDS),
+        f"the end of volume {call.id}",
+    )
 
 
 def _refuse_other_options(call: Call, found: Plain) -> None:
@@ -135,3 +98,6 @@ def _outputs(call: Call, found: Plain) -> Plain:
         "driver": found["Driver"],
         "mountpoint": found["Mountpoint"],
     }
+
+
+KIND = Kind(TYPE, INPUTS, COMPUTED, create, read, delete, preview=preview, deletes_first=same_name)

@@ -1,4 +1,4 @@
-"""Server-side apply of one object: the request, and its refusals in the user's words.
+"""Server-side apply of one object: the request, and its errors as messages for the user.
 
 Unknown fields are refused by the server (`fieldValidation=Strict`), in a preview too, so before anything is created.
 A namespace that is not there yet, or whose default service account is not, is waited for: it may be the work of this
@@ -11,9 +11,10 @@ import time
 
 import grpc
 
+from clients.kubernetes.api import APPLY, JSON_PATCH, Answer
+from clients.kubernetes.errors import ApiError
 from engine.providers.kubernetes import objects, ownership
-from engine.providers.kubernetes.api import APPLY, JSON_PATCH, Answer
-from engine.providers.kubernetes.refusal import AnswerError, Plain, RefusalError
+from engine.providers.kubernetes.refusal import Plain, RefusalError
 from engine.providers.kubernetes.site import Site
 
 NAMESPACE_SECONDS = 10.0
@@ -24,7 +25,7 @@ PAUSE_SECONDS = 0.25
 def apply(
     site: Site, path: str, body: Plain, manager: str, *, dry: bool = False, force: bool = False
 ) -> Answer:
-    """Apply `body` as `manager`. RefusalError names the object and what the server said."""
+    """Apply `body` as `manager`. The error names the object and has the server's message."""
     query = {
         "fieldManager": manager,
         "force": "true" if force or forces(site, body) else "false",
@@ -35,7 +36,7 @@ def apply(
     while True:
         try:
             return site.api.send("PATCH", path, query=query, body=body, content_type=APPLY)
-        except AnswerError as error:
+        except ApiError as error:
             seconds = 0.0 if dry else _worth_waiting(error)
             if time.monotonic() - started > seconds:
                 raise _told(body, error) from None
@@ -44,8 +45,8 @@ def apply(
 
 def forces(site: Site, body: Plain) -> bool:
     """Whether fields that others manage are taken over; the annotation has the last word."""
-    said = objects.annotation(body, objects.PATCH_FORCE)
-    return said.lower() == "true" if said else site.settings.patch_force
+    given = objects.annotation(body, objects.PATCH_FORCE)
+    return given.lower() == "true" if given else site.settings.patch_force
 
 
 def settle_ownership(site: Site, path: str, live: Plain, manager: str) -> None:
@@ -62,7 +63,7 @@ def settle_ownership(site: Site, path: str, live: Plain, manager: str) -> None:
 
 
 def relinquish(site: Site, path: str, body: Plain, manager: str) -> None:
-    """Give back an object that turned out to be somebody else's: our fields alone go."""
+    """Release an object that turned out to be another user's: only our fields are removed."""
     nothing = {
         "apiVersion": body["apiVersion"],
         "kind": body["kind"],
@@ -71,8 +72,8 @@ def relinquish(site: Site, path: str, body: Plain, manager: str) -> None:
     site.api.send("PATCH", path, query={"fieldManager": manager}, body=nothing, content_type=APPLY)
 
 
-def cannot_be_tried(error: AnswerError) -> bool:
-    """Whether a dry run says nothing about the real one: the namespace comes later, or this user may only look."""
+def cannot_be_tried(error: ApiError) -> bool:
+    """Whether a dry run is not a prediction of the real one: the namespace comes later, or this user may only look."""
     if error.status == 404 or error.reason == "NamespaceMissing":
         return True
     words = str(error)
@@ -81,7 +82,7 @@ def cannot_be_tried(error: AnswerError) -> bool:
     return error.status == 400 and "dry run" in words
 
 
-def _worth_waiting(error: AnswerError) -> float:
+def _worth_waiting(error: ApiError) -> float:
     words = str(error)
     if error.status == 404 and error.details.get("kind") in ("namespaces", None):
         return NAMESPACE_SECONDS
@@ -92,19 +93,19 @@ def _worth_waiting(error: AnswerError) -> float:
     return 0.0
 
 
-def _conflicts(error: AnswerError) -> bool:
+def _conflicts(error: ApiError) -> bool:
     causes = error.details.get("causes") or []
     return any(cause.get("reason") == "FieldManagerConflict" for cause in causes)
 
 
-def _told(body: Plain, error: AnswerError) -> AnswerError:
+def _told(body: Plain, error: ApiError) -> ApiError:
     message = f"{objects.title(body)}: {error}"
     if _conflicts(error):
         message += (
             f'; take them over with the annotation {objects.PATCH_FORCE}: "true" or the provider\'s enablePatchForce, '
             "or leave them out of the program"
         )
-    return AnswerError(error.status, error.reason, message, error.details)
+    return ApiError(error.status, error.reason, message, error.details)
 
 
 def already_there(live: Plain, manager: str) -> RefusalError:

@@ -1,7 +1,7 @@
 """Check: inputs completed and refused before anything is created; and the one question of Diff that only the cluster
 can answer.
 
-Completed: apiVersion and kind from the type, the name, the namespace. Refused: kinds that are left out, annotations
+Completed: apiVersion and kind from the type, the name, the namespace. Refused: kinds that are not supported, annotations
 that cannot be read, a cluster that does not answer. Fields are validated by the server itself, in the preview's dry
 run.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from pulumi.runtime.proto import provider_pb2
 
+from clients.kubernetes.errors import NoAnswer
 from engine import urn as urns
 from engine.providers.kubernetes import difference, discovery, naming, objects, secrecy, tokens
 from engine.providers.kubernetes.readiness import expressions
 from engine.providers.kubernetes.readiness.waiting import ready_now
-from engine.providers.kubernetes.refusal import Plain, SilenceError
+from engine.providers.kubernetes.refusal import Plain
 from engine.providers.kubernetes.secrecy import with_member
 from engine.providers.kubernetes.site import Site
 from engine.values import Properties, Unknown
@@ -32,7 +33,7 @@ def check(
     api_version, kind = tokens.kind_of(urns.type_of(request.urn), inputs)
     _, typed = tokens.kind_of(urns.type_of(request.urn))
     checked: Properties = {**news, "apiVersion": api_version, "kind": kind}
-    faults = [] if kind == typed else [("kind", f"must be {typed} as the type says, not {kind}")]
+    faults = [] if kind == typed else [("kind", f"must be {typed} as in the type, not {kind}")]
     faults += _annotation_faults(inputs)
     checked = naming.named(request, checked, inputs, secrecy.plain(olds))
     place = site.kinds.find(api_version, kind)  # and so meets a cluster that does not answer
@@ -64,7 +65,7 @@ def with_unready(
         return found
     try:
         now = site.live(live)
-    except SilenceError:
+    except NoAnswer:
         return found
     if now is None or not ready_now(site, news, now):
         return found

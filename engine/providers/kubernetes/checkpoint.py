@@ -61,7 +61,7 @@ def _over(before: Properties, found: Properties) -> Properties:
 
 
 def _unknown(found: Properties, path: tuple[str, ...], given: Plain) -> Properties:
-    """UNKNOWN at `path`, unless the program itself says what is there."""
+    """UNKNOWN at `path`, unless the program itself declares it."""
     key, rest = path[0], path[1:]
     if not rest:
         return found if key in given else {**found, key: UNKNOWN}

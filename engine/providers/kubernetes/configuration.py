@@ -1,6 +1,6 @@
-"""The provider's own inputs: which are carried out, which are refused by name, and when another cluster is meant.
+"""The provider's own inputs: which are supported, which are refused by name, and when they mean another cluster.
 
-The SDK sends what is no text as JSON. What is not given is taken from the environment variables of the official
+The SDK sends values that are not strings as JSON. Defaults are taken from the environment variables of the official
 provider.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pulumi.runtime.proto import provider_pb2
 
-from engine.providers.kubernetes.kubeconfig import access
-from engine.providers.kubernetes.refusal import Plain, RefusalError
+from clients.kubernetes.kubeconfig import access
+from engine.providers.kubernetes.refusal import Failures, Plain
 from engine.providers.kubernetes.site import Settings
 from engine.values import Unknown
 
@@ -39,7 +39,7 @@ NOT_IMPLEMENTED = "{} is not implemented by this provider; it has {}"
 
 
 def faults(inputs: Plain, base: Path) -> list[tuple[str, str]]:
-    """The inputs that cannot be carried out, each with the reason. The cluster is not asked."""
+    """The inputs that are not supported, each with the reason. The cluster is not asked."""
     found = []
     for key, value in inputs.items():
         if isinstance(value, Unknown) or value is None:
@@ -89,7 +89,7 @@ def difference(olds: Plain, news: Plain, base: Path) -> provider_pb2.DiffRespons
 def _kubeconfig_faults(inputs: Plain, base: Path) -> list[tuple[str, str]]:
     try:
         _access(inputs, base)
-    except RefusalError as refusal:
+    except Failures as refusal:
         return [("kubeconfig" if inputs.get("kubeconfig") else "", str(refusal))]
     return []
 
@@ -98,7 +98,7 @@ def _server(inputs: Plain, base: Path) -> str | None:
     """The API server that these inputs name; None when they name none any more."""
     try:
         return _access(inputs, base)
-    except RefusalError:
+    except Failures:
         return None
 
 

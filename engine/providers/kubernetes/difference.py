@@ -1,7 +1,7 @@
 """Old inputs against new ones: what changed, and whether a new object is needed.
 
-Inputs are compared with inputs. What the cluster fills in or changes by itself is never a difference; what somebody
-changed behind our back is one after a refresh, because Read lays it into the inputs (drift.py). The official provider
+Inputs are compared with inputs. What the cluster fills in or changes by itself is never a difference; what was
+changed outside Pulumi is one after a refresh, because Read puts it into the inputs (drift.py). The official provider
 compares the live object instead, cut to the inputs' shape; the outcome is the same.
 """
 

@@ -1,7 +1,7 @@
 """Which kinds the cluster knows, and where each lives: asked for one group and version at a time, kept, asked again
 on a miss.
 
-A miss may be a custom kind whose definition this very run has just created. Left out: categories, short names,
+A miss may be a custom kind whose definition this very run has just created. Out of scope: categories, short names,
 subresources.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import grpc
 
-from engine.providers.kubernetes.api import Api
-from engine.providers.kubernetes.refusal import AnswerError, Plain, RefusalError
+from clients.kubernetes.api import Api
+from clients.kubernetes.errors import ApiError
+from engine.providers.kubernetes.refusal import Plain, RefusalError
 
 NEEDED_VERBS = frozenset({"get", "patch", "delete"})
 NEW_KIND_SECONDS = (
@@ -79,7 +80,7 @@ class Discovery:
         root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
         try:
             answer = self._api.get(root)
-        except AnswerError as error:
+        except ApiError as error:
             if error.status == 404:
                 return {}
             raise
@@ -93,7 +94,7 @@ def may_come(api_version: str) -> bool:
 
 
 def unknown(api_version: str, kind: str) -> str:
-    """What is said of a kind that the cluster does not know."""
+    """The message about a kind that the cluster does not know."""
     message = f"the cluster knows no kind {kind} of {api_version}"
     if not may_come(api_version):
         return message

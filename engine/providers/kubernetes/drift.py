@@ -1,8 +1,8 @@
-"""What Read says about inputs: the old ones, with what somebody changed in the cluster laid into them.
+"""What Read returns as inputs: the old ones, with what was changed in the cluster put into them.
 
 A field has drifted when it is not what it was when we last looked; that the cluster spells it differently from the
-program is no drift. Where there is no former look (an import), it is compared with the input itself. Fields that are
-not inputs never drift. Left out: members that others added to a map of ours (a label, a key of data); server-side
+program is not drift. Where there is no earlier state (an import), it is compared with the input itself. Fields that are
+not inputs never drift. Out of scope: members that others added to a map of ours (a label, a key of data); server-side
 apply leaves them to them.
 """
 
@@ -20,7 +20,7 @@ from engine.values.paths import Path
 _ABSENT: Any = object()
 _REVISION = "deployment.kubernetes.io/revision"
 _VOLATILE = ("resourceVersion", "managedFields")
-# Kinds whose status is a running figure that says nothing about what was declared.
+# Kinds whose status changes continuously and is unrelated to what was declared.
 _RUNNING_FIGURES = {
     "CronJob",
     "DaemonSet",
@@ -89,7 +89,7 @@ def _member(value: Value, before: Any, now: Any, path: Path) -> Any:
     if now is not _ABSENT:
         return _observed(value, before, now, path)
     if before is not _ABSENT:
-        return _ABSENT  # it was there, and somebody removed it
+        return _ABSENT  # it was there, and was removed
     return value  # the server never kept it: an empty value, or write-only
 
 

@@ -51,7 +51,7 @@ def annotation(thing: Plain, key: str) -> str:
 
 
 def is_set(thing: Plain, key: str) -> bool:
-    """Whether an annotation says true."""
+    """Whether an annotation is "true"."""
     return annotation(thing, key).lower() == "true"
 
 

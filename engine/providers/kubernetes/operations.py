@@ -1,7 +1,7 @@
-"""What is done to one object: create, update, read, delete, and what a preview of the first two says.
+"""What is done to one object: create, update, read, delete, and the previews of the first two.
 
-All in plain values, without gRPC. Whatever is not as the state says is met here: an object that is there already, gone,
-on its way out, or was made anew by somebody else.
+All in plain values, without gRPC. Objects that differ from the state are handled here: one that exists already, is gone, is
+being deleted, or was made anew by another user.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from clients.kubernetes.errors import ApiError
 from engine.providers.kubernetes import difference, drift, objects, ownership, secrecy, tokens
 from engine.providers.kubernetes.applying import (
     already_there,
@@ -20,7 +21,7 @@ from engine.providers.kubernetes.applying import (
 )
 from engine.providers.kubernetes.readiness.table import DEFAULT_SECONDS
 from engine.providers.kubernetes.readiness.waiting import ready_now, seconds_of, until_gone, until_ready
-from engine.providers.kubernetes.refusal import AnswerError, NotReadyError, Plain, RefusalError
+from engine.providers.kubernetes.refusal import NotReadyError, Plain, RefusalError
 from engine.providers.kubernetes.site import Site
 from engine.values import Properties, contains_unknown
 from engine.values.paths import Path, parse
@@ -70,7 +71,7 @@ def create(site: Site, wanted: Wanted) -> Made:
     body = _placed(site, wanted.plain)
     path, manager = site.path_of(body), wanted.manager
     seconds = seconds_of(body, wanted.seconds, DEFAULT_SECONDS)
-    found = site.look(path)
+    found = site.api.look(path)
     if found is not None and objects.inside(found, "metadata", "deletionTimestamp"):
         _see_gone(site, path, found, seconds)
         found = None
@@ -92,7 +93,7 @@ def preview_create(site: Site, wanted: Wanted, *, replaces: bool) -> Plain | Non
         return None
     body = _placed(site, inputs)
     path = site.path_of(body)
-    found = site.look(path)
+    found = site.api.look(path)
     if found is not None and (replaces or objects.inside(found, "metadata", "deletionTimestamp")):
         return None
     if found is not None and not site.settings.upsert:
@@ -104,7 +105,7 @@ def update(site: Site, wanted: Wanted) -> Made:
     """Change it where it is, and wait until it is ready. What is gone is made anew."""
     body = _placed(site, wanted.plain)
     path, manager = site.path_of(body), wanted.manager
-    live = site.look(path)
+    live = site.api.look(path)
     if live is None:
         return create(site, wanted)
     _refuse_strangers(live, wanted)
@@ -120,7 +121,7 @@ def preview_update(site: Site, wanted: Wanted) -> Plain | None:
         return None
     body = _placed(site, inputs)
     path = site.path_of(body)
-    live = site.look(path)
+    live = site.api.look(path)
     if live is None:
         return None
     _refuse_strangers(live, wanted)
@@ -136,7 +137,7 @@ def read(site: Site, wanted: Wanted, type_: str) -> Made | None:
     if place is None or not name:
         return None
     namespace = (namespace or site.default_namespace) if place.namespaced else ""
-    live = site.look(place.path(namespace, name))
+    live = site.api.look(place.path(namespace, name))
     if (
         live is None
         or _is_strangers(live, wanted)
@@ -151,7 +152,7 @@ def read(site: Site, wanted: Wanted, type_: str) -> Made | None:
 
 
 def delete(site: Site, wanted: Wanted, type_: str) -> None:
-    """Remove it and see it gone; what is not there, or is somebody else's by now, is gone already."""
+    """Remove it and wait until it is gone; one that does not exist, or is another user's by now, is gone already."""
     before = secrecy.plain(wanted.outputs)
     source = before if before.get("kind") else wanted.plain
     api_version, kind = tokens.kind_of(type_, source)
@@ -160,7 +161,7 @@ def delete(site: Site, wanted: Wanted, type_: str) -> None:
         return
     namespace, name = objects.split_id(wanted.id)
     path = place.path((namespace or site.default_namespace) if place.namespaced else "", name)
-    live = site.look(path)
+    live = site.api.look(path)
     if live is None or _is_strangers(live, wanted):
         return
     notes = wanted.plain if wanted.inputs else before
@@ -168,12 +169,10 @@ def delete(site: Site, wanted: Wanted, type_: str) -> None:
     options = {"propagationPolicy": policy, "preconditions": {"uid": objects.uid_of(live)}}
     try:
         site.api.send("DELETE", path, body={"apiVersion": "v1", "kind": "DeleteOptions", **options})
-    except AnswerError as error:
+    except ApiError as error:
         if error.status == 404 or (error.status == 409 and "UID" in str(error)):
             return
-        raise AnswerError(
-            error.status, error.reason, f"{objects.title(live)}: {error}", error.details
-        ) from None
+        raise ApiError(error.status, error.reason, f"{objects.title(live)}: {error}", error.details) from None
     if not (objects.is_set(notes, objects.SKIP_AWAIT) and kind in _SKIPPING):
         _see_gone(site, path, live, seconds_of(notes, wanted.seconds, DEFAULT_SECONDS))
 
@@ -182,7 +181,7 @@ def _placed(site: Site, inputs: Plain) -> Plain:
     """The inputs with the namespace that fits their kind.
 
     A Secret's stringData goes as data: the server forgets who applied a key of stringData, so one that the program drops would
-    stay for ever (seen with v1.35).
+    remain (seen with v1.35).
     """
     metadata = dict(inputs.get("metadata") or {})
     place = site.place_of(inputs)
@@ -205,7 +204,7 @@ def _finished(site: Site, wanted: Wanted, live: Plain, warnings: list[str]) -> M
 def _tried(site: Site, path: str, body: Plain, manager: str) -> Plain | None:
     try:
         return secrecy.plain(apply(site, path, body, manager, dry=True).body)
-    except AnswerError as error:
+    except ApiError as error:
         if cannot_be_tried(error):
             return None
         raise
@@ -218,7 +217,7 @@ def _see_gone(site: Site, path: str, thing: Plain, seconds: float) -> None:
 
 
 def _is_strangers(live: Plain, wanted: Wanted) -> bool:
-    """Whether this is not the object that the state knows, but one that somebody else made under its name."""
+    """Whether this is not the object that the state knows, but one that another user made under its name."""
     known = objects.uid_of(secrecy.plain(wanted.outputs))
     return bool(known) and objects.uid_of(live) != known and not ownership.is_ours(live, wanted.manager)
 
@@ -227,13 +226,13 @@ def _refuse_strangers(live: Plain, wanted: Wanted) -> None:
     if _is_strangers(live, wanted):
         raise RefusalError(
             grpc.StatusCode.FAILED_PRECONDITION,
-            f"{objects.title(live)} is not the one this resource made: that is gone, and somebody else "
+            f"{objects.title(live)} is not the one this resource made: that is gone, and another user "
             f"({ownership.others(live)}) made this one; it is left as it is. Run a refresh",
         )
 
 
 def _without_ignored(body: Plain, live: Plain, wanted: Wanted) -> Plain:
-    """Ignored fields as they are in the cluster; left out where others manage them."""
+    """Ignored fields as they are in the cluster; omitted where others manage them."""
     for text in wanted.ignore:
         path = parse(text)
         if not all(isinstance(part, str) for part in path) or objects.inside(body, *map(str, path)) is None:

@@ -1,14 +1,14 @@
 """Whose an object is, by its field managers, and what is ours in it.
 
 Our manager is `pulumi-kubernetes-<8 hex>`, as the official provider's, but the digits are the URN's hash and not
-chance: a create whose answer was lost can be found again, and an object that somebody else made under our name is
-told from ours. The state's `__fieldManager` wins, so objects made by the official engine keep theirs. The annotation
+chance: a create whose answer was lost can be found again, and an object that another user made under our name is
+distinguished from ours. The state's `__fieldManager` wins, so objects made by the official engine keep theirs. The annotation
 `pulumi.com/patchFieldManager` names another.
 
 We create by an apply, so that exactly what the program wrote is ours. The official provider creates by a POST, whose
 fields are recorded as an update; an apply would never let go of them. So before our first apply to such an object
 they are recorded as applied (what client-go calls csaupgrade); not for a Pod, whose POST owns what admission put into
-it and may not be taken away.
+it and may not be removed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def is_ours(live: Plain, manager: str) -> bool:
 def others(live: Plain) -> str:
     """Who wrote it, for messages."""
     names = sorted({str(row.get("manager")) for row in entries(live) if not row.get("subresource")})
-    return ", ".join(names) or "nobody who says so"
+    return ", ".join(names) or "unknown"
 
 
 def as_applied(live: Plain, manager: str) -> list[Plain] | None:

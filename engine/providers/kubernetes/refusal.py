@@ -1,6 +1,6 @@
-"""What can come of a call besides success: a refusal, an answer of the API server's, a thing that is not ready.
+"""What can come of a call besides success: a refusal of ours, an error of the Kubernetes client, an object that is not ready.
 
-Left out: turning them into gRPC statuses; that is the servicer's.
+The client's errors are translated to gRPC codes here, at the engine's border. Out of scope: sending the status (servicer.py).
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
+
+from clients.kubernetes.errors import ApiError, BadKubeconfig, Cancelled, ClientError, NoAnswer
 
 Plain = dict[str, Any]
 
@@ -32,36 +34,20 @@ class RefusalError(Exception):
         self.code = code
 
 
-class AnswerError(RefusalError):
-    """An error that the API server answered. `reason` is its word for it (`AlreadyExists`), `details` what it adds."""
-
-    def __init__(self, status: int, reason: str, message: str, details: Plain | None = None) -> None:
-        super().__init__(_CODES.get(status, grpc.StatusCode.FAILED_PRECONDITION), message)
-        self.status = status
-        self.reason = reason
-        self.details = details or {}
-
-    @property
-    def transient(self) -> bool:
-        """Whether the same call may succeed a little later."""
-        return self.status in (429, 500, 502, 503, 504)
+Failures = (RefusalError, ClientError)  # a call that did not succeed, whoever refused it
 
 
-class SilenceError(RefusalError):
-    """No answer came. `sent`: the request may have been carried out all the same."""
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(
-            grpc.StatusCode.UNAVAILABLE if sent else grpc.StatusCode.FAILED_PRECONDITION, message
-        )
-        self.sent = sent
-
-
-class CancelledError(RefusalError):
-    """The user broke it off."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(grpc.StatusCode.CANCELLED, f"cancelled while waiting for {what}")
+def code_of(error: ClientError) -> grpc.StatusCode:
+    """The gRPC code of the client's error."""
+    if isinstance(error, ApiError):
+        return _CODES.get(error.status, grpc.StatusCode.FAILED_PRECONDITION)
+    if isinstance(error, NoAnswer) and error.sent:
+        return grpc.StatusCode.UNAVAILABLE
+    if isinstance(error, Cancelled):
+        return grpc.StatusCode.CANCELLED
+    if isinstance(error, BadKubeconfig):
+        return grpc.StatusCode.INVALID_ARGUMENT
+    return grpc.StatusCode.FAILED_PRECONDITION
 
 
 class NotReadyError(Exception):

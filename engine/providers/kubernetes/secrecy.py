@@ -1,4 +1,4 @@
-"""Secrets on their way through: plain for the cluster, sealed again in what is answered, masked in what is said.
+"""Secrets on their way through: plain for the cluster, sealed again in answers, masked in messages.
 
 The rules are the official provider's (`annotateSecrets`): data and stringData of every Secret are secret whoever
 wrote them; elsewhere an output is secret where the input at its place is, and a list as a whole where any of its

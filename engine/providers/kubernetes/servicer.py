@@ -2,7 +2,7 @@
 
 It decodes a request, hands values on, and encodes what comes back. Every error leaves as a status with one sentence and
 without a secret; an object that exists and is not ready leaves as ErrorResourceInitFailed. The version is that of the
-`pulumi_kubernetes` whose inputs it knows. Left out: Handshake, Construct, Call, List, functions.
+`pulumi_kubernetes` whose inputs it knows. Out of scope: Handshake, Construct, Call, List, functions.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
+from clients.kubernetes.errors import ClientError, NoAnswer
 from engine import urn as urns
 from engine.providers.kubernetes import (
     checking,
@@ -28,7 +29,7 @@ from engine.providers.kubernetes import (
     tokens,
 )
 from engine.providers.kubernetes.operations import Made, Wanted
-from engine.providers.kubernetes.refusal import RefusalError, SilenceError
+from engine.providers.kubernetes.refusal import RefusalError, code_of
 from engine.providers.kubernetes.site import Site
 from engine.providers.serving import BuiltInProvider, init_failed
 from engine.values import Properties
@@ -56,7 +57,7 @@ class KubernetesProvider(BuiltInProvider):
         self._known: set[str] = set()  # URNs whose object is in the state: their replacement may meet it
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self._site.close()
 
     # -- the provider itself
@@ -148,7 +149,7 @@ class KubernetesProvider(BuiltInProvider):
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
-        """Look at it; an empty id says that it is gone."""
+        """Look at it; an empty id means that it is gone."""
         inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
         wanted = Wanted(request.urn, inputs, outputs, id=request.id)
         type_ = urns.type_of(request.urn)
@@ -215,14 +216,12 @@ class KubernetesProvider(BuiltInProvider):
         """With `deleteUnreachable` what cannot be reached counts as gone."""
         try:
             return work()
-        except SilenceError as error:
+        except NoAnswer as error:
             if error.sent:
                 raise
             if not self._site.settings.delete_unreachable:
-                hint = (
-                    "if the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
-                )
-                raise SilenceError(f"{error}; {hint}", sent=False) from None
+                hint = "if the cluster is gone permanently, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
+                raise NoAnswer(f"{error}; {hint}", sent=False) from None
             return None
 
     def _guarded(
@@ -232,7 +231,9 @@ class KubernetesProvider(BuiltInProvider):
         return super()._guarded(context, work)
 
     def _status_of(self, error: Exception) -> tuple[grpc.StatusCode, str]:
-        return (error.code, str(error)) if isinstance(error, RefusalError) else super()._status_of(error)
+        if isinstance(error, RefusalError):
+            return error.code, str(error)
+        return (code_of(error), str(error)) if isinstance(error, ClientError) else super()._status_of(error)
 
     def _masked(self, message: str, *secrets_in: Properties) -> str:
         return self._masks.masked(message)

@@ -1,6 +1,6 @@
 """A cluster as the provider works on it: the API, its kinds, the settings, and the reading of one object.
 
-Left out: what is done to an object (operations.py) and when it is ready (readiness/).
+Out of scope: what is done to an object (operations.py) and when it is ready (readiness/).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from clients.kubernetes.api import Api
+from clients.kubernetes.kubeconfig import access
 from engine.providers.kubernetes import objects
-from engine.providers.kubernetes.api import Api
 from engine.providers.kubernetes.discovery import Discovery, Place
-from engine.providers.kubernetes.kubeconfig import access
-from engine.providers.kubernetes.refusal import AnswerError, Plain
+from engine.providers.kubernetes.refusal import Plain
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Site:
 
     @property
     def api(self) -> Api:
-        """The API server; RefusalError when no kubeconfig names one."""
+        """The API server; BadKubeconfig or NoAnswer when no kubeconfig names one."""
         return self._parts()[0]
 
     @property
@@ -56,7 +56,7 @@ class Site:
         return self.settings.namespace or self.api.access.namespace
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         with self._lock:
             if self._made is not None:
                 self._made[0].close()
@@ -71,23 +71,14 @@ class Site:
 
     def live(self, thing: Plain) -> Plain | None:
         """The object as it is now; None when it is gone."""
-        return self.look(self.path_of(thing))
-
-    def look(self, path: str) -> Plain | None:
-        """What is at a path; None when there is nothing."""
-        try:
-            return self.api.get(path)
-        except AnswerError as error:
-            if error.status == 404:
-                return None
-            raise
+        return self.api.look(self.path_of(thing))
 
     def listed(self, api_version: str, kind: str, namespace: str, **selectors: str) -> list[Plain]:
         """The objects of a kind in a namespace; `labelSelector` and `fieldSelector` as the API has them."""
         place = self.kinds.find(api_version, kind)
         if place is None:
             return []
-        return list(self.api.get(place.path(namespace), selectors).get("items") or [])
+        return self.api.listed(place.path(namespace), **selectors)
 
     def _parts(self) -> tuple[Api, Discovery]:
         with self._lock:

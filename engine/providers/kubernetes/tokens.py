@@ -1,7 +1,7 @@
 """Type tokens: `kubernetes:apps/v1:Deployment` is the kind Deployment of apps/v1, `kubernetes:core/v1:Pod` that of
 v1.
 
-Any group, version and kind may be asked for; whether the cluster knows it is discovery's business. What the official
+Any group, version and kind is accepted here; whether the cluster knows it is decided by discovery. What the official
 provider has beyond kinds is refused here by name: patches of objects, lists, Helm releases, and everything that
 renders YAML.
 """
@@ -31,17 +31,17 @@ def kind_of(type_: str, inputs: Plain | None = None) -> tuple[str, str]:
     group, version, kind = found.groups()
     if group in _RENDERERS:
         raise _refused(
-            f"{type_} is not implemented: Helm, Kustomize and YAML rendering are left out; declare the objects themselves"
+            f"{type_} is not implemented: Helm, Kustomize and YAML rendering are not supported; declare the objects themselves"
         )
     given = inputs.get("kind")
     if kind.endswith("Patch") and given != kind:
         raise _refused(
-            f"{type_} is not implemented: patches of somebody else's objects are left out; "
+            f"{type_} is not implemented: patches of other users' objects are not supported; "
             f"import the {kind.removesuffix('Patch')} with the option import_, or change it where it is made"
         )
     if kind.endswith("List") and kind != "List" and _BUILT_IN_GROUP.fullmatch(group):
         raise _refused(
-            f"{type_} is not implemented: lists are left out; declare each {kind.removesuffix('List')}"
+            f"{type_} is not implemented: lists are not supported; declare each {kind.removesuffix('List')}"
         )
     api_version = version if group == "core" else f"{group}/{version}"
     return _text(inputs.get("apiVersion")) or api_version, _text(given) or kind
@@ -50,7 +50,7 @@ def kind_of(type_: str, inputs: Plain | None = None) -> tuple[str, str]:
 def refuse_function(token: str) -> NoReturn:
     """The functions behind ConfigFile, ConfigGroup, Chart and Directory."""
     raise _refused(
-        f"the function {token} is not implemented: Helm, Kustomize and YAML rendering are left out; "
+        f"the function {token} is not implemented: Helm, Kustomize and YAML rendering are not supported; "
         "declare the objects themselves"
     )
 

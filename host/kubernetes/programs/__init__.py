@@ -1,6 +1,6 @@
 """The cluster's programs, one file each, in the order in which they are started.
 
-The modules look alike: NAME, AFTER (whose readiness it waits for), configure, command, ready. Left out: starting them,
+The modules look alike: NAME, AFTER (whose readiness it waits for), configure, command, ready. Out of scope: starting them,
 host/kubernetes/supervisor.py.
 """
 

@@ -1,13 +1,14 @@
 """kube-apiserver: on the node's address, which pods reach too and the outside does not (host/kubernetes/network.py).
 
-The aggregator goes to endpoints directly (`--enable-aggregator-routing`): a kept-alive connection to a service's address
-that nobody had programmed yet stays wrong. Left out: audit logs and encryption at rest.
+The aggregator connects to endpoints directly (`--enable-aggregator-routing`): a kept-alive connection to a service's address
+that was not programmed yet stays wrong. Out of scope: audit logs and encryption at rest.
 """
 
 from __future__ import annotations
 
-from host.kubernetes import api, layout, pki
+from host.kubernetes import api, build, layout, pki
 from host.kubernetes.programs import etcd
+from machine import addresses
 
 NAME = "kube-apiserver"
 AFTER: tuple[str, ...] = ()  # it waits for etcd by itself, and starting both at once saves half a second
@@ -19,11 +20,11 @@ def configure() -> None:
 
 def command() -> list[str]:
     return [
-        layout.program(NAME),
-        f"--advertise-address={layout.NODE_ADDRESS}",
-        f"--bind-address={layout.NODE_ADDRESS}",
+        build.program(NAME),
+        f"--advertise-address={addresses.NODE}",
+        f"--bind-address={addresses.NODE}",
         f"--secure-port={layout.API_PORT}",
-        f"--service-cluster-ip-range={layout.SERVICES}",
+        f"--service-cluster-ip-range={addresses.SERVICES}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
@@ -37,7 +38,7 @@ def command() -> list[str]:
 
 
 def ready() -> bool:
-    return api.answers("/readyz")
+    return api.is_ready()
 
 
 def _serving() -> list[str]:

@@ -1,13 +1,14 @@
 """containerd: Debian's, with its own root, state and socket beside Docker's.
 
 `restrict_oom_score_adj`: without CAP_SYS_RESOURCE a sandbox fails with "can't get final child's PID from pipe". Images
-come from the loopback registry over plain http. Left out: other runtimes than runc.
+come from the loopback registry over plain http. Out of scope: other runtimes than runc.
 """
 
 from __future__ import annotations
 
+from clients.kubernetes import places as run_time
 from host.kubernetes import layout, pause
-from machine import commands
+from machine import addresses, commands
 
 NAME = "containerd"
 AFTER: tuple[str, ...] = ()
@@ -54,10 +55,10 @@ def configure() -> None:
         CONFIGURATION.format(
             data=layout.data(),
             run=layout.run(),
-            socket=layout.containerd_socket(),
+            socket=run_time.containerd_socket(),
             pause=pause.name(),
             cni=layout.configuration("cni"),
-            registry=layout.REGISTRY,
+            registry=addresses.REGISTRY,
         )
     )
 
@@ -68,4 +69,4 @@ def command() -> list[str]:
 
 
 def ready() -> bool:
-    return layout.containerd_socket().is_socket()
+    return run_time.containerd_socket().is_socket()

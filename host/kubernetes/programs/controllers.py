@@ -4,12 +4,12 @@ With upstream's 20 calls a second it takes 4 s to make its own clients, and the 
 made within milliseconds of one another do not know each other yet, and wait for the next look: 15 s with upstream's period
 (6 of 8 pairs), 1 or 2 s with ours. The autoscaler looks every 5 s instead of 15, and believes a new pod's use of CPU after
 10 s instead of 300, so that it can be watched.
-Left out: leader election, for there is one.
+Out of scope: leader election: there is one instance.
 """
 
 from __future__ import annotations
 
-from host.kubernetes import layout, pki, probes
+from host.kubernetes import build, layout, pki, probes
 
 NAME = "kube-controller-manager"
 AFTER = ("kube-apiserver",)
@@ -22,7 +22,7 @@ def configure() -> None:
 def command() -> list[str]:
     kubeconfig = layout.kubeconfig(NAME)
     return [
-        layout.program(NAME),
+        build.program(NAME),
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",

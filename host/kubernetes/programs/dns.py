@@ -1,12 +1,13 @@
-"""CoreDNS: on the host, behind the service kube-dns with an endpoint of its own (host/kubernetes/objects.py).
+"""CoreDNS: on the host, behind the Service kube-dns with its own endpoint (host/kubernetes/objects.py).
 
-It answers for the cluster's own names, and refuses all others: pods reach nothing outside. Left out: forwarding,
+It answers for the cluster's own names and refuses all others: pods reach nothing outside. Out of scope: forwarding,
 and a second copy.
 """
 
 from __future__ import annotations
 
-from host.kubernetes import layout, probes
+from host.kubernetes import build, layout, probes
+from machine import addresses
 
 NAME = "coredns"
 AFTER = ("kube-apiserver",)
@@ -31,7 +32,7 @@ def configure() -> None:
         COREFILE.format(
             port=PORT,
             ready=READY_PORT,
-            address=layout.NODE_ADDRESS,
+            address=addresses.NODE,
             domain=layout.DOMAIN,
             kubeconfig=layout.kubeconfig(NAME),
         )
@@ -39,7 +40,7 @@ def configure() -> None:
 
 
 def command() -> list[str]:
-    return [layout.program(NAME), str(layout.configuration("Corefile"))]
+    return [build.program(NAME), str(layout.configuration("Corefile"))]
 
 
 def ready() -> bool:

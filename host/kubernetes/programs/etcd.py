@@ -1,12 +1,12 @@
 """etcd: one member, on loopback, with certificates, for any user may connect to loopback.
 
 Without fsync: a power cut may cost the cluster's objects, which Pulumi makes again; on a slow disk it would be most of
-what is measured. Left out: snapshots and compaction by time, which a lab's hours do not need.
+what is measured. Out of scope: snapshots and compaction by time, which a lab of some hours does not need.
 """
 
 from __future__ import annotations
 
-from host.kubernetes import layout, pki, probes
+from host.kubernetes import build, layout, pki, probes
 
 NAME = "etcd"
 AFTER: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ def command() -> list[str]:
     own, key = pki.pair("etcd")
     authority = str(pki.certificate("etcd-ca"))
     return [
-        layout.program(NAME),
+        build.program(NAME),
         "--name=vmlab",
         f"--data-dir={layout.data() / 'etcd'}",
         "--unsafe-no-fsync",

@@ -1,14 +1,16 @@
 """The kubelet: one node, on this machine's own kernel.
 
 Cgroup v1 is allowed and driven as plain folders below a group of ours. Little free disk does not evict a lab's pods:
-the limits are those of a disk that is really full. Left out: static pods, swap limits, graceful node shutdown.
+the limits are those of a disk that is really full. Out of scope: static pods, swap limits, graceful node shutdown.
 """
 
 from __future__ import annotations
 
 import json
 
-from host.kubernetes import layout, mounts, pki, probes
+from clients.kubernetes import places as run_time
+from host.kubernetes import build, layout, mounts, pki, probes
+from machine import addresses
 
 NAME = "kubelet"
 AFTER = ("kube-apiserver", "containerd")
@@ -20,11 +22,11 @@ def configure() -> None:
 
 def command() -> list[str]:
     return [
-        layout.program(NAME),
+        build.program(NAME),
         f"--kubeconfig={layout.kubeconfig(NAME)}",
         f"--config={layout.configuration('kubelet.json')}",
         f"--hostname-override={layout.NODE}",
-        f"--node-ip={layout.NODE_ADDRESS}",
+        f"--node-ip={addresses.NODE}",
         f"--root-dir={mounts.KUBELET}",
     ]
 
@@ -38,7 +40,7 @@ def _settings() -> dict[str, object]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": layout.NODE_ADDRESS,
+        "address": addresses.NODE,
         "readOnlyPort": 0,
         "tlsCertFile": str(certificate),
         "tlsPrivateKeyFile": str(key),
@@ -48,9 +50,9 @@ def _settings() -> dict[str, object]:
             "x509": {"clientCAFile": str(pki.certificate("ca"))},
         },
         "authorization": {"mode": "Webhook"},
-        "containerRuntimeEndpoint": f"unix://{layout.containerd_socket()}",
+        "containerRuntimeEndpoint": f"unix://{run_time.containerd_socket()}",
         "clusterDomain": layout.DOMAIN,
-        "clusterDNS": [layout.DNS_SERVICE],
+        "clusterDNS": [addresses.DNS_SERVICE],
         "podLogsDir": str(layout.data() / "pod-logs"),
         "volumePluginDir": str(layout.data() / "volume-plugins"),
         **_limits(),

@@ -1,11 +1,12 @@
-"""metrics-server: on the host, behind a service with an endpoint of its own (host/kubernetes/objects.py).
+"""metrics-server: on the host, behind a Service with its own endpoint (host/kubernetes/objects.py).
 
-It asks the kubelet every 10 s; its request must time out before the next one. Left out: a second copy.
+It asks the kubelet every 10 s; its request must time out before the next one. Out of scope: a second copy.
 """
 
 from __future__ import annotations
 
-from host.kubernetes import layout, pki, probes
+from host.kubernetes import build, layout, pki, probes
+from machine import addresses
 
 NAME = "metrics-server"
 AFTER = ("kube-apiserver", "kubelet")
@@ -20,11 +21,11 @@ def command() -> list[str]:
     kubeconfig = layout.kubeconfig(NAME)
     certificate, key = pki.pair("metrics-serving")
     return [
-        layout.program(NAME),
+        build.program(NAME),
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
-        f"--bind-address={layout.NODE_ADDRESS}",
+        f"--bind-address={addresses.NODE}",
         f"--secure-port={PORT}",
         f"--tls-cert-file={certificate}",
         f"--tls-private-key-file={key}",
@@ -34,4 +35,4 @@ def command() -> list[str]:
 
 
 def ready() -> bool:
-    return probes.answers(f"https://{layout.NODE_ADDRESS}:{PORT}/livez")
+    return probes.answers(f"https://{addresses.NODE}:{PORT}/livez")

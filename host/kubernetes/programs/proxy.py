@@ -1,6 +1,6 @@
 """kube-proxy: services as rules of iptables.
 
-Node ports are on the node's address only, and the kernel's connection tracking keeps its settings. Left out: the modes
+Node ports are on the node's address only, and the kernel's connection tracking keeps its settings. Out of scope: the modes
 ipvs and nftables; the latter needs the command nft.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-from host.kubernetes import layout, probes
+from host.kubernetes import build, layout, probes
+from machine import addresses
 
 NAME = "kube-proxy"
 AFTER = ("kube-apiserver", "kubelet")
@@ -21,9 +22,9 @@ def configure() -> None:
         "mode": "iptables",
         "clientConnection": {"kubeconfig": str(layout.kubeconfig(NAME))},
         "hostnameOverride": layout.NODE,
-        "bindAddress": layout.NODE_ADDRESS,
-        "clusterCIDR": layout.PODS,
-        "nodePortAddresses": [f"{layout.NODE_ADDRESS}/32"],
+        "bindAddress": addresses.NODE,
+        "clusterCIDR": addresses.PODS,
+        "nodePortAddresses": [f"{addresses.NODE}/32"],
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
         "oomScoreAdj": 0,
@@ -39,7 +40,7 @@ def configure() -> None:
 
 
 def command() -> list[str]:
-    return [layout.program(NAME), f"--config={layout.configuration('kube-proxy.json')}"]
+    return [build.program(NAME), f"--config={layout.configuration('kube-proxy.json')}"]
 
 
 def ready() -> bool:

@@ -1,11 +1,11 @@
 """kube-scheduler, with upstream's own profile.
 
-Left out: leader election, for there is one.
+Out of scope: leader election: there is one instance.
 """
 
 from __future__ import annotations
 
-from host.kubernetes import layout, probes
+from host.kubernetes import build, layout, probes
 
 NAME = "kube-scheduler"
 AFTER = ("kube-apiserver",)
@@ -18,7 +18,7 @@ def configure() -> None:
 def command() -> list[str]:
     kubeconfig = layout.kubeconfig(NAME)
     return [
-        layout.program(NAME),
+        build.program(NAME),
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",

@@ -1,14 +1,13 @@
-"""How a guest's instructions run: by the CPU itself (KVM), or by an emulator (TCG). Proven, not believed.
+"""How a guest's instructions run: on the CPU itself (KVM), or in an emulator (TCG). Proven by a guest that boots.
 
-/dev/kvm that opens is no proof: on nested hosts KVM_CREATE_VM works, libvirt reports kvm, and guests hang for ever or QEMU
-aborts. So a tiny guest of ours is booted, and has to say its one line. Else guests are emulated, and the reason is kept
-wherever their numbers are shown. The verdict is cached, because a hanging guest costs its whole deadline.
-Left out: accelerators of other systems, and how a substrate uses the verdict.
+That /dev/kvm opens is not a proof: on nested hosts KVM_CREATE_VM works, libvirt reports kvm, and guests hang or QEMU
+aborts. So a tiny guest of ours is booted, and has to print its one line. Otherwise guests are emulated, and the reason
+is shown with their numbers. The verdict is cached, because a hanging guest costs its whole deadline.
+Out of scope: accelerators of other systems, and how a substrate uses the verdict.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -18,8 +17,9 @@ from typing import Literal
 
 from machine import places
 from machine.errors import InvalidInput, Unavailable
+from machine.files import read_json, write_json
 from substrates.vm import guest
-from substrates.vm.accelerator import prove
+from substrates.vm.accelerator import access, prove
 
 VARIABLE = "VMLAB_ACCELERATOR"
 CHOICES = ("auto", "kvm", "tcg")
@@ -28,7 +28,7 @@ Name = Literal["kvm", "tcg"]
 
 @dataclass(frozen=True)
 class Accelerator:
-    """What guests run on, and why: a clause without a full stop, for people."""
+    """What guests run on, and the reason: a clause without a full stop, for messages."""
 
     name: Name
     reason: str
@@ -46,9 +46,9 @@ def chosen(word: str | None = None) -> str:
 def proven(kernel: Path, choice: str | None = None, *, again: bool = False) -> Accelerator:
     """What guests with this kernel file (bzImage or ELF) run on.
 
-    `tcg` is taken without a look. `auto` is KVM where a guest was seen to run and libvirt's user may use it, else TCG.
-    `kvm` where it is not usable is InvalidInput with the reason. `again`, and whoever asks for KVM, does not believe a cached
-    verdict against it: the machine may have been mended.
+    `tcg` needs no proof. `auto` is KVM where a guest was seen to run and libvirt's user may use it, else TCG.
+    `kvm` where it is not usable is InvalidInput with the reason. With `again`, and with `kvm`, a cached verdict against
+    KVM is not used: the machine may have been fixed.
     """
     word = chosen(choice)
     if word == "tcg":
@@ -60,13 +60,12 @@ def proven(kernel: Path, choice: str | None = None, *, again: bool = False) -> A
 
 
 def can_prove() -> bool:
-    """Whether what it takes is installed: QEMU, and a compiler for the guest."""
+    """Whether QEMU and a compiler for the guest are installed."""
     return all(map(shutil.which, (prove.QEMU, prove.COMPILER)))
 
 
 def some_kernel() -> Path | None:
-    """A kernel to prove with where it does not matter which: our guests', else the host's own Debian one, a cloud kernel
-    first; None without any."""
+    """Any kernel to prove with: that of our guests, else the host's Debian one, a cloud kernel first; None without any."""
     try:
         return guest.kernel().image
     except Unavailable:
@@ -90,8 +89,8 @@ def _verdict(kernel: Path, *, again: bool) -> Accelerator:
 
 
 def _for_libvirt(found: Accelerator) -> Accelerator:
-    """TCG where libvirt's guests are shut out of what was proven as this user. Never cached: a chmod mends it."""
-    note = prove.excluded_user() if found.name == "kvm" else ""
+    """TCG where libvirt's user may not use what was proven as this user. Never cached: a chmod fixes it."""
+    note = access.excluded_user() if found.name == "kvm" else ""
     return Accelerator("tcg", f"a guest runs under KVM here, but {note}") if note else found
 
 
@@ -100,12 +99,11 @@ def _path() -> Path:
 
 
 def _read(key: Mapping[str, str], *, again: bool) -> Accelerator | None:
-    """The verdict for just this machine and kernel; None for another's, and for a file that is torn."""
+    """The verdict for exactly this machine and kernel; None for another's, and for a file that is not a verdict."""
     try:
-        document = json.loads(_path().read_text(encoding="utf-8"))
-        name, reason = document["verdict"]["name"], document["verdict"]["reason"]
-        known = document["key"]
-    except (OSError, ValueError, KeyError, TypeError):
+        document = read_json(_path())
+        name, reason, known = document["verdict"]["name"], document["verdict"]["reason"], document["key"]
+    except (KeyError, TypeError):
         return None
     if known != key or name not in ("kvm", "tcg") or (again and name == "tcg"):
         return None
@@ -113,11 +111,5 @@ def _read(key: Mapping[str, str], *, again: bool) -> Accelerator | None:
 
 
 def _write(key: Mapping[str, str], found: Accelerator) -> None:
-    """In one step, so that two at once leave the whole of one of them."""
-    path = _path()
-    places.make(path.parent)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(
-        json.dumps({"key": dict(key), "verdict": asdict(found)}, indent=2) + "\n", encoding="utf-8"
-    )
-    fresh.replace(path)
+    places.make(_path().parent)
+    write_json(_path(), {"key": dict(key), "verdict": asdict(found)})

@@ -1,9 +1,9 @@
-"""An initramfs as bytes: the kernel's "newc" cpio, written here so that it is the same bytes each time.
+"""An initramfs as bytes: the kernel's "newc" cpio, reproducible byte for byte.
 
-The kernel unpacks it before its first process runs; with `init` in it there is nothing to mount. Sorted by the order given,
-inodes counted from 1, no times, everything root's. Left out: compression (the kernel would have to undo it, and it costs
-more than it saves at this size), hard links, and users other than root. Source: the kernel's
-Documentation/driver-api/early-userspace/buffer-format.rst.
+The kernel unpacks it before its first process starts; with `init` in it nothing has to be mounted. In the order given,
+inodes counted from 1, no times, owned by root. Source: the kernel's
+Documentation/driver-api/early-userspace/buffer-format.rst. Out of scope: compression (unpacking costs more than it saves
+at this size), hard links, and users other than root.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def directory(name: str, permissions: int = 0o755) -> Entry:
 
 
 def program(name: str, data: bytes) -> Entry:
-    """A file that can be run."""
+    """An executable file."""
     return Entry(name, data, stat.S_IFREG | 0o755)
 
 
@@ -47,7 +47,7 @@ def character_device(name: str, major: int, minor: int, permissions: int = 0o600
 
 
 def archive(files: Iterable[Entry]) -> bytes:
-    """The archive, in this order, so a directory comes before what is in it; InvalidInput for an entry that makes no sense."""
+    """The archive, in this order, so a directory comes before its entries; InvalidInput for an entry the kernel would skip."""
     found = bytearray()
     seen: set[str] = set()
     for inode, entry in enumerate(files, 1):
@@ -59,10 +59,10 @@ def archive(files: Iterable[Entry]) -> bytes:
 
 
 def _check(entry: Entry, seen: set[str]) -> None:
-    """The kernel skips what it cannot make without a word, so it is found here."""
+    """The kernel silently skips what it cannot create, so it is checked here."""
     name = entry.name
     if not name or name.startswith("/") or "\0" in name or ".." in name.split("/") or name == _TRAILER:
-        raise InvalidInput(f"{name!r} is no name of a file in an initramfs: it is relative, and without '..'")
+        raise InvalidInput(f"{name!r} is not a file name for an initramfs: it must be relative, without '..'")
     if name in seen:
         raise InvalidInput(f"{name!r} is twice in the initramfs")
     folder = name.rpartition("/")[0]

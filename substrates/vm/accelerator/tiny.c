@@ -1,6 +1,6 @@
-/* The smallest guest that proves an accelerator: as PID 1 it says one line on the console and turns the machine off.
+/* The smallest guest that proves an accelerator: as PID 1 it prints one line on the console and turns the machine off.
 
-   That line shows that the guest's CPU went from its first instruction through the kernel into user space. Left out:
+   That line shows that the guest's CPU went from its first instruction through the kernel into user space. Out of scope:
    everything else; there is no disk, no network and no /proc. LINE is given by the compiler's -D (prove.py). */
 #include <sys/reboot.h>
 #include <unistd.h>

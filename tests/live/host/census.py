@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import subprocess
@@ -57,8 +58,8 @@ def cgroups() -> list[str]:
     So is libvirt's `machine`, which comes and goes with the guests outside and is not counted."""
     names = {"docker", *(path.name for path in Path("/var/lib/docker/containers").glob("*"))}
     names.add(f"vmlab-k8s-{Path('/proc/self/ns/pid').stat().st_ino}")
-    found = [path for path in Path("/sys/fs/cgroup").rglob("*") if path.name in names or GUEST in path.name]
-    return [str(path) for path in found]
+    groups = (f"{path}/{name}" for path, folders, _ in os.walk("/sys/fs/cgroup") for name in folders)
+    return [path for path in groups if Path(path).name in names or GUEST in Path(path).name]
 
 
 def sysctls() -> dict[str, str]:
@@ -78,9 +79,13 @@ def sysctls() -> dict[str, str]:
 
 
 def files() -> list[str]:
-    """Sockets, pid files and folders under /run, but for vmlab's own folder, where its logs stay."""
+    """Sockets, pid files and folders under /run, but for vmlab's own folder, where its logs and locks stay."""
     found: list[Any] = [path for path in Path("/run").rglob("*") if path.is_dir() or interesting(path)]
-    return sorted(str(path) for path in found if path != Path("/run/vmlab"))
+    return sorted(
+        str(path)
+        for path in found
+        if not str(path).startswith(("/run/vmlab/locks", "/run/vmlab/logs")) and path != Path("/run/vmlab")
+    )
 
 
 def libvirt() -> list[str]:

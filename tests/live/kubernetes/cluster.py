@@ -1,6 +1,6 @@
 """What these tests ask of the real cluster, and the census of everything that a stack may leave in it and beside it.
 
-Each test's stack has a name that nobody else has, in a copy of the program whose stacks may be changed.
+Each test's stack has a unique name, in a copy of the program whose stacks may be changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,14 @@ from typing import Any
 import yaml
 
 from clients.http_probe import ask
-from clients.kubernetes.access import Choice
-from clients.kubernetes.api import Api, ApiError
-from host.kubernetes import layout
+from clients.kubernetes.api import Api
+from clients.kubernetes.choice import Choice, connect
+from clients.kubernetes.errors import ApiError
+from machine import addresses
+from tests.live import census
 from tests.live.lab.laboratory import Laboratory
 
 CORE = "/api/v1"
-KINDS = {
-    "namespaces": f"{CORE}/namespaces",
-    "volumes": f"{CORE}/persistentvolumes",
-    "pods": f"{CORE}/pods",
-    "services": f"{CORE}/services",
-    "claims": f"{CORE}/persistentvolumeclaims",
-    "deployments": "/apis/apps/v1/deployments",
-    "classes": "/apis/storage.k8s.io/v1/storageclasses",
-}
 SETTLE_SECONDS = 20.0
 ENDED = subprocess.CompletedProcess[str]
 
@@ -148,7 +141,7 @@ def resolved(name: str) -> str:
     question = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + words + struct.pack("!BHH", 0, 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
-        client.sendto(question, (layout.DNS_SERVICE, 53))
+        client.sendto(question, (addresses.DNS_SERVICE, 53))
         said = client.recv(512)
     answers = struct.unpack("!H", said[6:8])[0]
     return socket.inet_ntoa(said[-4:]) if answers == 1 else ""
@@ -201,36 +194,29 @@ def until(happened: Callable[[], object], seconds: float, what: str) -> None:
 
 
 def answers(url: str) -> bool:
-    """Whether somebody answers 200."""
+    """Whether the service answers 200."""
     found = ask(url, 2.0, 0.5)
     return found is not None and found.status == 200
 
 
-def take(api: Api, lab: Laboratory) -> dict[str, set[str]]:
-    """Every object that counts, and what the lab has beside the cluster."""
-    objects = {
-        kind: {
-            f"{row['metadata'].get('namespace', '')}/{row['metadata']['name']}" for row in api.listed(path)
-        }
-        for kind, path in KINDS.items()
+def rows(api: Api, lab: Laboratory, marks: Sequence[str]) -> census.Rows:
+    """Objects that have a mark in their name, for others' tests run on the same cluster, and what the lab has beside it."""
+    return {
+        **census.of_cluster(api, lambda name: any(mark in name for mark in marks)),
+        **census.of_folders(folders=(lab.home / "volumes", "*")),
+        **census.of_processes(lab.processes),
+        **census.of_states(lab.home / "state"),
     }
-    state = lab.home / "state"
-    beside = {
-        "folders": {str(path) for path in (lab.home / "volumes").glob("*")},
-        "processes": {f"{pid} {command}" for pid, command in lab.processes().items()},
-        "locks": {str(path) for path in state.rglob("*.json") if "locks" in path.parts},
-        "torn files": {str(path) for pattern in ("*.tmp", "*.new") for path in state.rglob(pattern)},
-    }
-    return objects | beside
 
 
-def difference(api: Api, lab: Laboratory, before: dict[str, set[str]], marks: list[str]) -> list[str]:
-    """What came and stayed of this test's (a mark is in its name), once things have come to rest. Others' tests run on the
-    same cluster."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (left := _left(take(api, lab), before, marks)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return left
+def take(api: Api, lab: Laboratory, marks: Sequence[str] = ()) -> census.Census:
+    """What there is now."""
+    return census.take(rows(api, lab, marks))
+
+
+def difference(api: Api, lab: Laboratory, before: census.Census, marks: Sequence[str]) -> list[str]:
+    """What came and went of this test's, once things have come to rest."""
+    return census.settled(rows(api, lab, marks), before, SETTLE_SECONDS)
 
 
 def sweep(stack: Stack) -> None:
@@ -241,16 +227,6 @@ def sweep(stack: Stack) -> None:
             stack.api.delete(f"{path}/{row['metadata']['name']}")
 
 
-def _left(now: dict[str, set[str]], before: dict[str, set[str]], marks: list[str]) -> list[str]:
-    beside = ("folders", "processes", "locks", "torn files")
-    return [
-        f"left: {kind}: {item}"
-        for kind in now
-        for item in sorted(now[kind] - before[kind])
-        if kind in beside or any(mark in item for mark in marks)
-    ]
-
-
 def api_of(kubeconfig: Path) -> Api:
     """The cluster as its administrator sees it."""
-    return Api(Choice(kubeconfig))
+    return connect(Choice(kubeconfig))

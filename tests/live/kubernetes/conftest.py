@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from clients.kubernetes.access import CONTEXT, KUBECONFIG, lab_kubeconfig
+from clients.kubernetes import places
 from clients.kubernetes.api import Api
+from clients.kubernetes.choice import CONTEXT, KUBECONFIG
 from machine.errors import VmlabError
 from tests.live.conftest import missing
 from tests.live.kubernetes import cluster
@@ -20,7 +21,7 @@ SECRET = "hunter2-7e3b1c55d0a94f"
 @pytest.fixture(scope="session")
 def api() -> Iterator[Api]:
     """The lab's own cluster: never the one that KUBECONFIG or VMLAB_KUBECONFIG name, which may be in use."""
-    path = lab_kubeconfig()
+    path = places.kubeconfig()
     if not path.is_file():
         missing(f"no cluster: {path} is not there; start it with: vmlab host up kubernetes")
     found = cluster.api_of(path)
@@ -37,7 +38,7 @@ def lab(api: Api) -> Iterator[Laboratory]:
     """A lab of its own that has the machine's cluster."""
     lab = Laboratory.make().with_copy()
     (lab.home / "run").mkdir()
-    (lab.home / "run" / "cluster").symlink_to(lab_kubeconfig().parent)
+    (lab.home / "run" / "cluster").symlink_to(places.kubeconfig().parent)
     with pytest.MonkeyPatch.context() as patch:
         for name in (KUBECONFIG, CONTEXT):  # the lab's commands inherit them
             patch.delenv(name, raising=False)

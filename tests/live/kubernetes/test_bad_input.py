@@ -41,7 +41,7 @@ def test_no_such_kubeconfig(down: Stack) -> None:
 
 
 def test_kubeconfig_that_points_nowhere(down: Stack, tmp_path: Path, kubeconfig: dict[str, object]) -> None:
-    """An address at which nobody answers: said in one line, before anything is made."""
+    """An address at which no server answers: reported in one line, before anything is created."""
     text = json.dumps(kubeconfig).replace("198.18.3.1:6443", "127.0.0.1:9")
     (tmp_path / "kubeconfig").write_text(text)
 
@@ -49,7 +49,10 @@ def test_kubeconfig_that_points_nowhere(down: Stack, tmp_path: Path, kubeconfig:
 
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "points at https://127.0.0.1:9, which does not answer (Connection refused)" in done.stderr
+    assert (
+        "points at https://127.0.0.1:9, which does not answer: Connection refused; next: give --kubeconfig"
+        in done.stderr
+    )
 
 
 def test_no_such_context(down: Stack, tmp_path: Path, kubeconfig: dict[str, object]) -> None:
@@ -68,10 +71,10 @@ def test_what_is_no_kubeconfig(down: Stack, tmp_path: Path) -> None:
 
     done = down.run("up", "--kubeconfig", str(tmp_path / "kubeconfig"))
     assert done.returncode == 2
-    assert "it is no kubeconfig" in done.stderr
+    assert "it is not a kubeconfig" in done.stderr
     done = down.run("up", "--kubeconfig")
     assert done.returncode == 2
-    assert "--kubeconfig wants a file" in done.stderr
+    assert "--kubeconfig requires a file" in done.stderr
 
 
 def test_image_that_cannot_be_pulled(new_stack: Callable[..., Stack]) -> None:
@@ -88,7 +91,7 @@ def test_image_that_cannot_be_pulled(new_stack: Callable[..., Stack]) -> None:
 
 
 def test_pod_that_crashes(new_stack: Callable[..., Stack]) -> None:
-    """The engine ends with 1, the container's exit code and last words, and the event; mended, the same stack comes up."""
+    """The engine ends with 1, the container's exit code and last output, and the event; repaired, the same stack comes up."""
     stack = new_stack(replicas=1, environment={"BIND": "203.0.113.9"})
 
     done = stack.run("up", "--skip-preview", VMLAB_TIMEOUT="8")

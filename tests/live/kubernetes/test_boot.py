@@ -10,6 +10,7 @@ import pytest
 from machine.errors import NeverAnswered
 from substrates.contract import MILESTONES, Boot, Request, Slot
 from substrates.inputs import artifact
+from substrates.kubernetes import copies
 from substrates.kubernetes import substrate as kubernetes
 from tests.live.kubernetes import cluster
 from tests.live.kubernetes.cluster import CORE, Stack
@@ -27,20 +28,20 @@ def up(new_stack: Callable[..., Stack]) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def definition(up: Stack) -> kubernetes.Definition:
+def definition(up: Stack) -> copies.Definition:
     """What its copies are made from."""
     return kubernetes.definition(up.outputs["instance"])
 
 
-def boot(definition: kubernetes.Definition, number: int, nonce: str = "", seconds: float = 60.0) -> Boot:
+def boot(definition: copies.Definition, number: int, nonce: str = "", seconds: float = 60.0) -> Boot:
     """One copy."""
     request = Request("/", nonce or f"n{number}x", echoed=True, seconds=seconds)
     return kubernetes.boot(definition, Slot(number, 0), request)
 
 
-def test_boots_leave_nothing(up: Stack, definition: kubernetes.Definition) -> None:
+def test_boots_leave_nothing(up: Stack, definition: copies.Definition) -> None:
     """Each has its milestones in order and phases that are its total, and what a watch saw lies between; then it is gone."""
-    before = cluster.take(up.api, up.lab)
+    before = cluster.take(up.api, up.lab, [up.name])
     for number in range(3):
         found = boot(definition, number)
         kubernetes.destroy(found.copy)
@@ -58,7 +59,7 @@ def test_boots_leave_nothing(up: Stack, definition: kubernetes.Definition) -> No
     assert cluster.difference(up.api, up.lab, before, [up.name]) == []
 
 
-def test_cold_image(definition: kubernetes.Definition) -> None:
+def test_cold_image(definition: copies.Definition) -> None:
     """Its pods pull the image each time, which a warm one does not; the files are the same."""
     cold = kubernetes.cold(definition)
     assert cold is not None
@@ -73,7 +74,7 @@ def test_cold_image(definition: kubernetes.Definition) -> None:
     assert min(pulling[1:]) > pulling[0] + 0.1, pulling
 
 
-def test_copies_are_fresh(up: Stack, definition: kubernetes.Definition) -> None:
+def test_copies_are_fresh(up: Stack, definition: copies.Definition) -> None:
     """Two copies at once, each with its own nonce and data, and none with the stack's visits; `remove_copies` takes both."""
     up.answer("/visits", "POST")
     both = [boot(definition, number, nonce) for number, nonce in ((1, "first"), (2, "second"))]
@@ -87,7 +88,7 @@ def test_copies_are_fresh(up: Stack, definition: kubernetes.Definition) -> None:
     assert not [one for found in both for one in (found.copy.pod, found.copy.service) if up.api.look(one)]
 
 
-def test_what_a_copy_takes(definition: kubernetes.Definition) -> None:
+def test_what_a_copy_takes(definition: copies.Definition) -> None:
     """The service, the pause container and the shim are counted, and no more; the control plane is counted apart."""
     found = boot(definition, 3)
     took = kubernetes.footprint(found.copy)
@@ -108,13 +109,13 @@ def test_same_bytes_and_limits(up: Stack) -> None:
     found = up.outputs
 
     assert kubernetes.artifact(found["instance"]) == found["artifact"] == artifact.load().digest
-    assert kubernetes.limits(found["instance"]) == found["limits"]
+    assert kubernetes.limits(found["instance"]).as_dict() == found["limits"]
     assert found["limits"] == {"cpus": 0.25, "memory_bytes": MEMORY, "enforced": True}
     assert kubernetes.image_bytes(found["instance"]) > 20 * 1024**2
 
 
-def test_boot_that_never_answers(up: Stack, definition: kubernetes.Definition) -> None:
-    """An image that nobody has: it ends at once, with the last milestone and the kubelet's own words, and leaves nothing."""
+def test_boot_that_never_answers(up: Stack, definition: copies.Definition) -> None:
+    """An image that does not exist: the boot fails at once, with the last milestone and the kubelet's message."""
     template = {**definition.template, "spec": {**definition.template["spec"]}}
     container = {**template["spec"]["containers"][0], "image": "127.0.0.1:5000/vmlab/nobody-has-this:1"}
     template["spec"]["containers"] = [container]

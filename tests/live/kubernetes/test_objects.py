@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from host.kubernetes import layout
+from host.kubernetes import build, layout
 from machine import places
 from tests.live.kubernetes import cluster
 from tests.live.kubernetes.cluster import CORE, Stack, pod, refusal, until
@@ -59,7 +59,7 @@ def test_quota_refuses_the_pod_too_many(stack: Stack) -> None:
 
     def fill() -> None:
         for number in range(hard + 1):
-            stack.api.send("POST", path, pod(f"guest-{number}", resources=resources))
+            stack.api.create(path, pod(f"guest-{number}", resources=resources))
             made.append(f"{path}/guest-{number}")
 
     try:
@@ -75,7 +75,7 @@ def test_quota_refuses_the_pod_too_many(stack: Stack) -> None:
 def test_defaults_are_in_a_pod_that_sets_none(stack: Stack) -> None:
     """The LimitRange puts requests and limits into a pod without any."""
     path = f"{CORE}/namespaces/{stack.namespace}/pods"
-    made = stack.api.send("POST", path, pod("says-nothing"))
+    made = stack.api.create(path, pod("says-nothing"))
     stack.api.delete(f"{path}/says-nothing", gracePeriodSeconds=0)
 
     wanted = {"cpu": "100m", "memory": "32Mi"}
@@ -87,7 +87,7 @@ def test_privileged_pod_is_refused(stack: Stack, where: str) -> None:
     """Pod Security lets no privileged pod into either namespace, and says what is wrong with it."""
     path = f"{CORE}/namespaces/{stack.outputs['instance'][where]}/pods"
 
-    error = refusal(lambda: stack.api.send("POST", path, pod("rude", securityContext={"privileged": True})))
+    error = refusal(lambda: stack.api.create(path, pod("rude", securityContext={"privileged": True})))
 
     assert error.status == 403
     assert 'violates PodSecurity "restricted' in str(error)
@@ -169,7 +169,7 @@ def test_rolling_update_loses_no_request(stack: Stack) -> None:
     change = {"spec": {"template": {"metadata": {"annotations": {"vmlab-test/restarted": "now"}}}}}
 
     with OpenLoad(stack.outputs["url"], per_second=100) as load:
-        stack.api.send("PATCH", stack.path(deployment, "deployments", APPS), change)
+        stack.api.send("PATCH", stack.path(deployment, "deployments", APPS), body=change)
         until(lambda: not set(stack.settled()) & set(before), 60, "other pods")
         load.go_on(6.0)  # the last old pod drains
 
@@ -205,7 +205,7 @@ def test_pulse_has_run(stack: Stack) -> None:
 
 def test_kubectl_works(stack: Stack) -> None:
     """kubectl with the lab's kubeconfig sees the Deployment; there is no need to know where the cluster is."""
-    command = [layout.program("kubectl"), "--kubeconfig", stack.outputs["instance"]["kubeconfig"]]
+    command = [build.program("kubectl"), "--kubeconfig", stack.outputs["instance"]["kubeconfig"]]
     command += ["get", "deployments", "-n", stack.namespace, "-o", "name"]
 
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
@@ -214,10 +214,10 @@ def test_kubectl_works(stack: Stack) -> None:
 
 
 def test_behind_the_labs_back(stack: Stack) -> None:
-    """A Service that somebody deleted and a quota that somebody changed are shown by `refresh` and mended by `up`."""
+    """A deleted Service and a changed quota are shown by `refresh` and repaired by `up`."""
     service, quota = stack.only("services"), stack.only("resourcequotas")
     stack.api.delete(stack.path(service, "services"))
-    stack.api.send("PATCH", stack.path(quota, "resourcequotas"), {"spec": {"hard": {"pods": "99"}}})
+    stack.api.send("PATCH", stack.path(quota, "resourcequotas"), body={"spec": {"hard": {"pods": "99"}}})
 
     shown = stack.good("refresh")
     again = stack.run("preview", "--expect-no-changes")
@@ -226,7 +226,7 @@ def test_behind_the_labs_back(stack: Stack) -> None:
     assert "-service" in shown
     assert "-quota" in shown
     assert "1 deleted" in shown, shown
-    assert again.returncode != 0, "after the refresh there is something to mend"
+    assert again.returncode != 0, "after the refresh there is something to repair"
     assert stack.only("resourcequotas")["spec"]["hard"] == quota["spec"]["hard"]
     until(lambda: cluster.answers(stack.outputs["url"]), 20, "the Service leads to the pods again")
 
@@ -238,7 +238,7 @@ def test_look_alikes_stay(stack: Stack) -> None:
     try:
         for name, labels in marks.items():
             metadata = {"name": name, "labels": labels}
-            stack.api.send("POST", path, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+            stack.api.create(path, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         done = stack.lab.run("gc", "--dry-run")
         assert stack.namespace in done.stdout, done.stderr
         assert not [name for name in marks if name in done.stdout]

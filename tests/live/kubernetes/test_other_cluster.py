@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.kubernetes import places
 from clients.kubernetes.api import Api
 from substrates.contract import Request, Slot
 from substrates.inputs import folder
@@ -29,7 +30,7 @@ def default_class(api: Api, tmp_path: Path) -> Iterator[str]:
     place = folder.make("vmlab-test-volume")
     note = {"storageclass.kubernetes.io/is-default-class": "true"}
     made = {"provisioner": PROVISIONER, "volumeBindingMode": "WaitForFirstConsumer"}
-    api.send("POST", CLASSES, {"metadata": {"name": NAME, "annotations": note}, **made})
+    api.create(CLASSES, {"metadata": {"name": NAME, "annotations": note}, **made})
     terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}]
     spec = {
         "capacity": {"storage": "64Mi"},
@@ -38,7 +39,7 @@ def default_class(api: Api, tmp_path: Path) -> Iterator[str]:
         "local": {"path": str(place)},
         "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
     }
-    api.send("POST", f"{CORE}/persistentvolumes", {"metadata": {"name": NAME}, "spec": spec})
+    api.create(f"{CORE}/persistentvolumes", {"metadata": {"name": NAME}, "spec": spec})
     yield NAME
     api.delete(f"{CORE}/persistentvolumes/{NAME}")
     api.delete(f"{CLASSES}/{NAME}")
@@ -54,8 +55,8 @@ def test_other_cluster(
 ) -> None:
     """The stack comes up with the cluster's own volume, answers at a node's port, and copies boot behind one of their own."""
     address = next(row["address"] for row in api.listed(f"{CORE}/nodes")[0]["status"]["addresses"])
-    other = tmp_path / "kubeconfig"
-    other.write_text(api.choice.path.read_text())
+    own, other = places.kubeconfig(), tmp_path / "kubeconfig"
+    other.write_text(own.read_text())
     stack = new_stack(replicas=1, expose="NodePort", nodeAddress=address)
 
     stack.up("--kubeconfig", str(other))
@@ -75,7 +76,7 @@ def test_other_cluster(
     assert boot.url.startswith(f"http://{address}:")
     assert "listening" not in boot.milestones_ns, "another cluster may have another clock"
     assert kubernetes.artifact(found["instance"]) == found["artifact"]
-    refused = stack.lab.run("measure", stack.name, "--kubeconfig", str(api.choice.path))
+    refused = stack.lab.run("measure", stack.name, "--kubeconfig", str(own))
     assert refused.returncode == 2
     assert "is up on the cluster of" in refused.stderr
     stack.good("destroy", "--skip-preview")

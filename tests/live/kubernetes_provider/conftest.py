@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from clients.kubernetes.access import lab_kubeconfig
-from engine.providers.kubernetes.refusal import RefusalError
+from clients.kubernetes import places
+from engine.providers.kubernetes.refusal import Failures
 from engine.providers.kubernetes.site import Settings, Site
 from tests.live.conftest import missing
 from tests.unit.engine.providers.kubernetes.driver import Engine, served
@@ -66,10 +66,10 @@ class Lab:
         """An object as the cluster has it; None when it is gone."""
         place = self.site.kinds.find(api_version, kind)
         assert place is not None
-        return self.site.look(place.path(self.namespace, name))
+        return self.site.api.look(place.path(self.namespace, name))
 
     def by_hand(self, method: str, api_version: str, kind: str, name: str, body: Any = None) -> Any:
-        """What somebody else does: a merge patch, a delete, an apply as `kubectl`."""
+        """What another user does: a merge patch, a delete, an apply as `kubectl`."""
         place = self.site.kinds.find(api_version, kind)
         assert place is not None
         path = place.path(self.namespace, name)
@@ -136,7 +136,7 @@ def site(kubeconfig: str) -> Iterator[Site]:
     found = Site(Settings(kubeconfig=kubeconfig))
     try:
         found.api.get("/version")
-    except RefusalError as error:
+    except Failures as error:
         missing(str(error))
     yield found
     found.close()
@@ -171,7 +171,7 @@ def lab(new_lab: Callable[..., Lab]) -> Iterator[Lab]:
 
 def kubeconfig_path() -> Path:
     """The lab's own, unless the user names one for tests."""
-    return Path(os.environ.get(NAMED) or lab_kubeconfig())
+    return Path(os.environ.get(NAMED) or places.kubeconfig())
 
 
 def census(site: Site) -> set[str]:

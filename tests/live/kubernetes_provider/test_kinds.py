@@ -133,7 +133,7 @@ def test_custom_kind_of_the_same_run(new_lab: Callable[..., Lab]) -> None:
 
 
 def test_change_behind_our_back(new_lab: Callable[..., Lab]) -> None:
-    """An edit is seen by refresh and mended by an update with patchForce; without it the editor is named."""
+    """An edit is seen by refresh and repaired by an update with patchForce; without it the editor is named."""
     lab = new_lab()
     namespace = lab.start()
     state = lab.make("core/v1:ConfigMap", "m", {"data": {"a": "1"}})
@@ -155,7 +155,7 @@ def test_change_behind_our_back(new_lab: Callable[..., Lab]) -> None:
 
 
 def test_loss_and_look_alike(lab: Lab) -> None:
-    """A deleted object is gone for refresh; one that somebody else made instead is neither adopted, changed nor deleted."""
+    """A deleted object is gone for refresh; one that another user made instead is neither adopted, changed nor deleted."""
     state = lab.make("core/v1:ConfigMap", "m", {"data": {"a": "1"}})
     lab.by_hand("DELETE", "v1", "ConfigMap", "m")
     assert not lab.engine.read(state.urn, state.id, state.inputs, state.outputs).id

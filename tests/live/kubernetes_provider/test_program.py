@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.kubernetes.access import KUBECONFIG, lab_kubeconfig
+from clients.kubernetes import places
+from clients.kubernetes.choice import KUBECONFIG
 from engine.providers.kubernetes.site import Site
 from tests.engine.harness import Project
 from tests.live.kubernetes_provider.conftest import LABEL, NAMED, census, kubeconfig_path
@@ -102,7 +103,7 @@ def greet(project: Project, greeting: str) -> None:
 
 
 def test_life_of_a_program(project: Project, site: Site) -> None:
-    """Up, up again, refresh, an edit that rolls the pods, loss and mending, destroy: each does what it says and no more."""
+    """Up, up again, refresh, an edit that rolls the pods, loss and repair, destroy: each does what it reports and no more."""
     first = project.run("up", "--json")
     assert first.changes == {"create": 8}
     assert project.canary not in first.out + first.err
@@ -164,7 +165,7 @@ def test_the_users_own_cluster_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv(NAMED, raising=False)
     for name in ("KUBECONFIG", KUBECONFIG):
         monkeypatch.setenv(name, "/production")
-    assert kubeconfig_path() == lab_kubeconfig()
+    assert kubeconfig_path() == places.kubeconfig()
 
     monkeypatch.setenv(NAMED, "/for-tests")
     assert str(kubeconfig_path()) == "/for-tests"

@@ -48,7 +48,7 @@ def test_deployment_and_service(lab: Lab) -> None:
 
 
 def test_image_that_cannot_be_pulled(lab: Lab) -> None:
-    """The object stays with the image's name and the reason; an update with a good one mends it."""
+    """The object stays with the image's name and the reason; an update with a good one repairs it."""
     bad = lab.pods(*FOREVER)
     bad["containers"][0]["image"] = "127.0.0.1:5000/vmlab/no-such-image:1"
     with pytest.raises(HalfMade, match="no-such-image") as half:

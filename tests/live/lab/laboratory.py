@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,18 @@ from unittest import mock
 
 from docker import APIClient
 
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from machine import places
 from machine.cgroups import FOLDER as CGROUPS
 from substrates.rungs import cgroups, network
+from tests.live import census
 from tests.live.namespaces import traces
 
-PROGRAM = ("components", "engine", "host", "lab", "providers", "service", "stacks", "substrates")
+PROGRAM = (
+    *("catalogue", "clients", "components", "docs", "engine", "host", "lab", "machine"),
+    *("providers", "service", "stacks", "substrates"),
+)
 SETTLE_SECONDS = 5.0
-Census = dict[str, set[str]]
 
 
 @dataclass(frozen=True)
@@ -137,41 +139,54 @@ def _has_owner(home: Path) -> bool:
     return True
 
 
-def take(docker: APIClient, lab: Laboratory) -> Census:
-    """Everything of the lab's, or of nobody's, that there is now."""
-    state, run = lab.home / "state", lab.home / "run"
-    with mock.patch.dict(os.environ, VMLAB_HOME=str(lab.home)):  # by it the lab's own are called
-        level = cgroups.base()
-        names = {*traces.COPIES, *(path.name for path in (run / "namespaces").glob("*"))}
-        links = {link for name in names for link in network.links_of(name)}
+def rows(docker: APIClient, lab: Laboratory) -> census.Rows:
+    """Everything of the lab's that may be left behind; other tests' labs are beside it."""
+    run = lab.home / "run"
     return {
-        "containers": {str(c["Names"]) for c in docker.containers(all=True) if _may_be_ours(c)},
-        "networks": {n["Name"] for n in docker.networks() if _may_be_ours(n)},
-        "volumes": {v["Name"] for v in docker.volumes()["Volumes"] or [] if _may_be_ours(v)},
-        "images": {i["Id"] for i in docker.images() if _is_of_the_lab(i)},
-        "processes": {f"{pid} {command}" for pid, command in lab.processes().items()},
-        "processes of copies": {*traces.processes(lab.home)},
-        "copies": {str(path) for kind in ("process/*", "namespaces/*", "oci/*/*") for path in run.glob(kind)},
-        "cgroups": {str(path) for at in ("", "*/") for path in CGROUPS.glob(f"{at}{level}*/**/")},
-        "links": links,
-        "secrets": {str(path) for path in (run / "secret").glob("*")},
-        "locks": {str(path) for path in state.rglob("*.json") if "locks" in path.parts},
-        "torn files": {str(path) for pattern in ("*.tmp", "*.new") for path in state.rglob(pattern)},
+        **census.of_docker(docker, _counts, _is_of_the_lab),
+        **census.of_processes(lab.processes),
+        "processes of copies": lambda: traces.processes(lab.home),
+        "copies": lambda: (
+            str(path) for kind in ("process/*", "namespaces/*", "oci/*/*") for path in run.glob(kind)
+        ),
+        "cgroups": lambda: (
+            str(path) for at in ("", "*/") for path in CGROUPS.glob(f"{at}{_level(lab)}*/**/")
+        ),
+        "links": lambda: _links(lab),
+        **census.of_folders(secrets=(run / "secret", "*")),
+        **census.of_states(lab.home / "state"),
     }
 
 
-def settled(docker: APIClient, lab: Laboratory, before: Census) -> list[str]:
+def take(docker: APIClient, lab: Laboratory) -> census.Census:
+    """Everything of the lab's that there is now."""
+    return census.take(rows(docker, lab))
+
+
+def settled(docker: APIClient, lab: Laboratory, before: census.Census) -> list[str]:
     """What differs from `before`, in words, once things have come to rest."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (now := take(docker, lab)) != before and time.monotonic() < deadline:
-        time.sleep(0.1)
-    came = [f"left: {kind}: {item}" for kind in now for item in sorted(now[kind] - before[kind])]
-    return came + [f"gone: {kind}: {item}" for kind in now for item in sorted(before[kind] - now[kind])]
+    return census.settled(rows(docker, lab), before, SETTLE_SECONDS)
 
 
-def _may_be_ours(thing: dict[str, Any]) -> bool:
-    owner = str((thing.get("Labels") or {}).get("vmlab.stack", ""))
-    return not owner or owner.startswith(("vmlab/", "boot/"))
+def _level(lab: Laboratory) -> str:
+    with mock.patch.dict(os.environ, VMLAB_HOME=str(lab.home)):  # by it the lab's own are called
+        return cgroups.base()
+
+
+def _links(lab: Laboratory) -> set[str]:
+    names = {*traces.COPIES, *(path.name for path in (lab.home / "run" / "namespaces").glob("*"))}
+    with mock.patch.dict(os.environ, VMLAB_HOME=str(lab.home)):
+        return {link for name in names for link in network.links_of(name)}
+
+
+def _counts(thing: dict[str, Any]) -> bool:
+    """Ours by its label or its name: what has neither is of another test's build, for a moment."""
+    owner = str((thing.get("Labels") or {}).get(census.LABEL, ""))
+    return owner.startswith(("vmlab/", "boot/")) or (not owner and "vmlab-" in _name(thing))
+
+
+def _name(thing: dict[str, Any]) -> str:
+    return str(thing.get("Names") or thing.get("Name"))
 
 
 def _is_of_the_lab(image: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from substrates.vm import accelerator
 from substrates.vm.accelerator import prove
 from tests.live.conftest import missing

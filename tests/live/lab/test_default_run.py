@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import stacks
+from lab.deploying import stacks
 from machine import places
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory

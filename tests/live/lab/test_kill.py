@@ -15,11 +15,12 @@ from collections.abc import Callable
 import pytest
 from docker import APIClient
 
+from tests.conftest import repetitions
 from tests.live.lab import laboratory
 from tests.live.lab.laboratory import Laboratory
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
-MOMENTS = 20
+MOMENTS = repetitions(full=20, sample=6)
 SEED = int(os.environ.get("VMLAB_KILL_SEED") or time.time_ns() % 1_000_000)
 _whole: list[float] = []
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from docker import APIClient
 
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from tests.live.lab import laboratory
 from tests.live.lab.laboratory import Laboratory
 

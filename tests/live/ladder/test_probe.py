@@ -51,7 +51,7 @@ def test_plain_process_sees_the_host(plain: Reading) -> None:
 
 def namespaces_user() -> int:
     """The user that the lab's service runs as."""
-    from substrates.rungs.launch import USER
+    from machine.addresses import USER
 
     return USER
 

@@ -14,14 +14,14 @@ import pytest
 from machine import cgroups, processes
 from substrates import oci
 from substrates.contract import Request, Slot
+from substrates.copies.records import MARK
 from substrates.inputs import artifact
-from substrates.rungs.records import MARK
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 from tests.live.namespaces import traces
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(280)]
-SLOT, MEMORY = Slot(93, 18993), 512 * 1024**2
+SLOT, MEMORY = Slot(93, 18293), 512 * 1024**2
 
 
 @pytest.fixture(autouse=True)

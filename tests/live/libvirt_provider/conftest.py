@@ -8,9 +8,12 @@ import pytest
 
 from clients.libvirt import connection
 from machine.errors import Unavailable
+from tests.live import census
 from tests.live.conftest import missing
 from tests.live.libvirt_provider import guest
 from tests.live.libvirt_provider.world import World
+
+SETTLE_SECONDS = 5.0
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +30,12 @@ def libvirt() -> None:
 def world(libvirt: None) -> Iterator[World]:
     """One world; it has to be as empty at the end as it was at the beginning."""
     world = World.start_up()
-    before = world.census()
+    rows = world.rows_of_libvirt
+    before = census.take(rows)
     yield world
-    after = world.settle(before)
-    world.sweep()
     left = [
-        f"left behind: {kind}: {sorted(after[kind] - before[kind])}"
-        for kind in after
-        if after[kind] - before[kind]
+        line for line in census.settled(rows, before, SETTLE_SECONDS) if not line.startswith("gone: taps")
     ]
+    world.sweep()
     if left:
         pytest.fail("the census differs:\n" + "\n".join(left), pytrace=False)

@@ -14,6 +14,8 @@ from clients.libvirt import connection, domains, networks
 from clients.libvirt.connection import unless_gone
 from machine import places
 from providers import libvirt
+from tests.live import census
+from tests.live.libvirt_provider.conftest import SETTLE_SECONDS
 from tests.live.libvirt_provider.world import MIB, World
 
 pytestmark = pytest.mark.live
@@ -21,10 +23,11 @@ pytestmark = pytest.mark.live
 
 def refused(world: World) -> str:
     """What an up says that made nothing."""
-    before = world.census()
+    rows = world.rows_of_libvirt
+    before = census.take(rows)
     failed = world.engine("up", "--skip-preview")
     assert failed.code == 2, failed.out + failed.err
-    assert world.settle(before) == before
+    assert census.settled(rows, before, SETTLE_SECONDS) == []
     assert world.engine("preview").code == 2
     return failed.out + failed.err
 
@@ -80,7 +83,7 @@ def test_domain(world: World, inputs: dict[str, Any], said: str) -> None:
         ("network", {"address": "here"}, "must be like 198.18.1.1/26"),
         ("network", {"bridge": "b" * 16}, "1 to 15 letters"),
         ("network", {"stack": ""}, "the name of its stack, which is empty"),
-        ("network", {"bridge": "lo"}, "there is a link called lo already"),
+        ("network", {"bridge": "lo"}, "a link named lo already exists"),
         ("network", {"dhcp": ["198.18.1.200"]}, "dhcp: it must be the first and the last address"),
         ("pool", {"path": "/var/lib/libvirt/images"}, "must lie in"),
         ("pool", {"mode": "rwx"}, "must be like 0711"),
@@ -151,10 +154,10 @@ def theirs(world: World) -> Iterator[tuple[str, str]]:
 def test_names_that_somebody_else_has(world: World, theirs: tuple[str, str]) -> None:
     """Somebody else's domain and network of the same name are refused by name and stay as they are."""
     world.ask(net=world.network())
-    assert f"network {world.name('net')} is there already and belongs to somebody else" in refused(world)
+    assert f"network {world.name('net')} already exists and belongs to another user" in refused(world)
     world.ask(vm=world.domain())
-    assert f"domain {world.name('vm')} is there already and belongs to somebody else" in refused(world)
-    for stack in (world.label, ""):  # what is somebody else's has no label, which reads as "" too
+    assert f"domain {world.name('vm')} already exists and belongs to another user" in refused(world)
+    for stack in (world.label, ""):  # a foreign object has no label, which reads as "" too
         domains.remove(world.name("vm"), stack)
         networks.remove(world.name("net"), stack)
 

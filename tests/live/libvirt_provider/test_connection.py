@@ -89,7 +89,7 @@ def test_cut_in_the_middle_says_what_to_do(relay: Relay) -> None:
     """A call that libvirtd's end cuts off fails with the command that starts it."""
     api = connection.open()
     relay.cut()
-    said = r"cannot list: libvirtd went away .*vmlab host up libvirt"
+    said = r"cannot list: the connection to libvirtd was lost .*vmlab host up libvirt"
     with pytest.raises(VmlabError, match=said), connection.asked("cannot list"):
         api.listAllDomains()
 

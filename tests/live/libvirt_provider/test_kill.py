@@ -16,13 +16,15 @@ import pytest
 from clients.libvirt import connection, domains, volumes
 from clients.libvirt.description import VolumeSpec
 from clients.libvirt.description import volume as description
+from tests.conftest import repetitions
 from tests.live.libvirt_provider.test_life import everything, running
 from tests.live.libvirt_provider.world import MIB, World
 
 pytestmark = pytest.mark.live
-MOMENTS = 6
+MOMENTS = repetitions(full=6, sample=4)
 SEED = int(os.environ.get("VMLAB_KILL_SEED") or time.time_ns() % 1_000_000)
 ORPHAN_SECONDS = 3.0
+SPREAD_SECONDS = 1.8  # an up of these things, after the half second in which the engine starts
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -215,7 +217,7 @@ def test_killed_at_a_random_moment(world: World, moment: int) -> None:
     """Killed at any moment of an up, nothing runs on, and one up or one destroy makes all right with nothing left over."""
     everything(world)
     world.change("vm", stop_seconds=0)
-    seconds = random.Random(SEED + moment).uniform(0.5 + moment * 0.3, 0.8 + moment * 0.3)
+    seconds = random.Random(SEED + moment).uniform(moment, moment + 1) * SPREAD_SECONDS / MOMENTS + 0.5
     run = world.start("up", "--skip-preview")
     time.sleep(seconds)
     run.kill()

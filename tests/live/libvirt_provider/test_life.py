@@ -13,6 +13,7 @@ import pytest
 
 from clients.libvirt import connection, domains, volumes
 from clients.libvirt.description import VolumeSpec
+from tests.live import census
 from tests.live.libvirt_provider import guest
 from tests.live.libvirt_provider.world import MIB, World
 
@@ -116,7 +117,7 @@ def test_what_libvirt_keeps_of_a_guest_goes_with_it(world: World, kept: str) -> 
     world.up()
     world.guest_said("vmlab-guest init")
     KEPT[kept](connection.open().lookupByName(world.name("vm")))
-    assert any(f"/{kept}/" in file for file in world.census()["files"])
+    assert any(f"/{kept}/" in file for file in census.take(world.rows_of_libvirt)["files"])
 
     world.engine("destroy", "--skip-preview").good()
 

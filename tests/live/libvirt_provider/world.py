@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 
 from clients.libvirt import connection, domains, networks, pools, volumes
 from machine import places
+from tests.live import census
 from tests.live.libvirt_provider import guest
 from tests.live.site import PROJECT, ROOT, Site
 
@@ -49,7 +50,13 @@ class World(Site):
         for folder in (world.files, world.temporary, world.backend):
             folder.mkdir()
         shutil.copytree(PROGRAM, world.project, ignore=shutil.ignore_patterns("__pycache__"))
-        for package in ("providers", "substrates"):  # the program finds only what is in its project
+        for package in (
+            "catalogue",
+            "clients",
+            "machine",
+            "providers",
+            "substrates",
+        ):  # the program finds only what is in its project
             (world.project / package).symlink_to(ROOT / package)
         world.stack_file.write_text("config: {}\n")
         return world
@@ -114,16 +121,16 @@ class World(Site):
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """Nobody answers the program where it looks for libvirtd."""
-        package = self.project / "substrates"
+        package = self.project / "clients"
         package.unlink()
-        shutil.copytree(ROOT / "substrates", package)
+        shutil.copytree(ROOT / "clients", package)
         file = package / "libvirt" / "connection.py"
         text = file.read_text()
         file.write_text(text.replace('"qemu:///system"', '"qemu+unix:///system?socket=/no/such/socket"'))
         assert file.read_text() != text
         yield
         shutil.rmtree(package)
-        package.symlink_to(ROOT / "substrates")
+        package.symlink_to(ROOT / "clients")
 
     # -- what is there
 
@@ -153,30 +160,21 @@ class World(Site):
             )
             time.sleep(0.02)
 
-    def census(self) -> dict[str, set[str]]:
+    @property
+    def rows_of_libvirt(self) -> census.Rows:
         """Everything that carries this world's name."""
-        api = connection.open()
-        named = {
-            "domains": {domain.name() for domain in api.listAllDomains()},
-            "networks": {network.name() for network in api.listAllNetworks()},
-            "pools": {pool.name() for pool in api.listAllStoragePools()},
-            "links": {link.name for link in Path("/sys/class/net").iterdir()},
-            "files": {str(file) for folder in FOLDERS for file in Path(folder).rglob("*")},
-            "processes": set(self.processes().values()) | set(_guests()),
-            "locks": {str(path) for path in (self.backend / ".pulumi" / "locks").rglob("*.json")},
-            "private directories": {str(path) for path in self.temporary.rglob("*")},
-        }
-        exact = ("locks", "private directories")
-        return {k: {i for i in v if self.stack in i or k in exact} for k, v in named.items()} | {
-            "taps": _orphans()
+        return {
+            **census.of_libvirt(self._named),
+            "links": lambda: filter(self._named, (link.name for link in Path("/sys/class/net").iterdir())),
+            "files": lambda: (path for at in FOLDERS for path in census.below(at) if self._named(path)),
+            "processes": lambda: {*self.processes().values(), *filter(self._named, _guests())},
+            **census.of_states(self.backend),
+            **census.of_folders(private_directories=(self.temporary, "**/*")),
+            "taps": census.orphaned_taps,
         }
 
-    def settle(self, before: dict[str, set[str]], seconds: float = 5.0) -> dict[str, set[str]]:
-        """The census once it equals the one before, or the last one taken."""
-        deadline = time.monotonic() + seconds
-        while (now := self.census()) != before and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return now
+    def _named(self, text: str) -> bool:
+        return self.stack in text
 
     def sweep(self) -> None:
         """Take away what is left, whatever the state says."""
@@ -202,14 +200,3 @@ def _guests() -> list[str]:
         if "qemu-system" in words or "dnsmasq" in words:
             found.append(words)
     return found
-
-
-def _orphans() -> set[str]:
-    """Taps of libvirt's that no domain and no bridge has."""
-    owned = set()
-    for domain in domains.every():
-        if domain.running:
-            live = connection.open().lookupByName(domain.spec.name).XMLDesc(0)
-            owned |= {target.get("dev", "") for target in ElementTree.fromstring(live).iter("target")}
-    taps = Path("/sys/class/net").glob("vnet*")
-    return {tap.name for tap in taps if not (tap / "master").exists()} - owned

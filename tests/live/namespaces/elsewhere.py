@@ -12,10 +12,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from machine.addresses import USER
 from substrates import rungs
 from substrates.rungs import launcher, roots
 from substrates.rungs.cgroups import Cgroups
-from substrates.rungs.launch import USER
 from substrates.rungs.rung import Plan, Setting
 
 NAME = "vmlab-elsewhere"

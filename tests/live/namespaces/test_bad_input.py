@@ -34,7 +34,7 @@ CASES: dict[str, tuple[Change, str]] = {
         lambda d, _: replace(d, rungs=("seccomp",)),
         "'seccomp' needs 'no_new_privs'",
     ),
-    "rung twice": (lambda d, _: replace(d, rungs=("uts", "uts")), "'uts' is there twice"),
+    "rung twice": (lambda d, _: replace(d, rungs=("uts", "uts")), "'uts' is listed twice"),
     "root missing": (lambda d, _: replace(d, root="/nowhere"), "/nowhere is missing"),
     "root not ours": (lambda d, _: replace(d, root="/usr"), "/usr is not one of the lab's"),
     "root above ours": (lambda d, home: replace(d, root=str(home / "cache")), "is not one of the lab's"),
@@ -111,8 +111,8 @@ def test_a_dead_copys_port(running: Starter) -> None:
     for _ in range(2):
         handle = running(program, rungs=("mount", "chroot"), port=18994)
         until(handle, "listens")
-        os.kill(handle.supervisor.pid, signal.SIGKILL)
-        os.waitpid(handle.supervisor.pid, 0)
+        os.kill(handle.process.pid, signal.SIGKILL)
+        os.waitpid(handle.process.pid, 0)
 
     assert ports.owner(18994)
 
@@ -120,9 +120,9 @@ def test_a_dead_copys_port(running: Starter) -> None:
 def test_a_folder_without_a_record(definition: namespaces.Definition) -> None:
     """A copy whose removal was killed when the record had gone can be started again."""
     handle = namespaces.start(definition)
-    os.kill(handle.supervisor.pid, signal.SIGKILL)
-    os.waitpid(handle.supervisor.pid, 0)
-    (Path(handle.directory) / "spec.json").unlink()
+    os.kill(handle.process.pid, signal.SIGKILL)
+    os.waitpid(handle.process.pid, 0)
+    (handle.directory / "spec.json").unlink()
 
     namespaces.wait(namespaces.start(definition))
 
@@ -164,7 +164,7 @@ def test_a_launcher_that_is_killed(
     script.chmod(0o755)
     monkeypatch.setattr(launcher, "program", lambda: script)
 
-    with pytest.raises(VmlabError, match="could not be started: its supervisor was killed"):
+    with pytest.raises(VmlabError, match="could not be started: the launcher was killed"):
         namespaces.start(definition)
 
     assert namespaces.everything_labelled() == []

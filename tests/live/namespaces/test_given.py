@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from machine import processes
+from machine.addresses import USER
 from substrates import namespaces
 from substrates.contract import MILESTONES, Request, Slot
 from substrates.inputs.artifact import Artifact
 from substrates.rungs import NAMES, cgroups, prefixes
-from substrates.rungs.launch import USER
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.test_tree import until
@@ -66,7 +66,7 @@ def test_every_prefix_answers(built: Artifact, home: Path, variant: str) -> None
     own = traces.spaces(os.getpid())
     for rungs in prefixes():
         definition = namespaces.for_ladder(built, rungs, variant)
-        boot = namespaces.boot(definition, Slot(8, PORT), Request("/", secrets.token_hex(8), echoed=True))
+        boot = namespaces.boot(definition, Slot(108, PORT), Request("/", secrets.token_hex(8), echoed=True))
         there = traces.spaces(boot.copy.main.pid)
         stamps = [boot.milestones_ns[name] for name in MILESTONES if name in boot.milestones_ns]
 
@@ -81,7 +81,7 @@ def test_every_prefix_answers(built: Artifact, home: Path, variant: str) -> None
             boot.milestones_ns["sandboxed"] < boot.milestones_ns["service"] < boot.milestones_ns["answered"]
         )
         assert min(stamps) == boot.milestones_ns["requested"]
-        assert ("198.18.2.108" in boot.url) == ("network" in rungs)
+        assert ("198.18.2.208" in boot.url) == ("network" in rungs)
         namespaces.destroy(boot.copy)
 
 
@@ -98,8 +98,8 @@ def test_the_whole_ladder(definition: namespaces.Definition) -> None:
     assert facts["NSpid"].split()[1:] == ["2"]
     assert Path(f"/proc/{handle.main.pid}/uid_map").read_text().split() == ["65532", "65532", "1"]
     assert handle.main.pid in cgroups.here().members(definition.name)
-    assert handle.supervisor.pid not in cgroups.here().members(definition.name)
-    assert namespaces.limits({"name": definition.name})["enforced"] is True
+    assert handle.process.pid not in cgroups.here().members(definition.name)
+    assert namespaces.limits({"name": definition.name}).enforced
     assert (
         "Max open files            1024                 1024"
         in Path(f"/proc/{handle.main.pid}/limits").read_text()
@@ -130,8 +130,8 @@ def test_only_data_and_scratch_can_be_written(
     found = ast.literal_eval(until(handle, "}"))
 
     assert {path for path, said in found.items() if said == "written"} == {"/data/x", "/tmp/x", "/dev/null"}
-    assert (Path(handle.directory) / "data" / "x").read_text() == "0"
-    assert not (Path(handle.directory) / "tmp" / "x").exists()  # it is on the tmpfs
+    assert (handle.directory / "data" / "x").read_text() == "0"
+    assert not (handle.directory / "tmp" / "x").exists()  # it is on the tmpfs
     assert not (built.root / "tmp" / "x").exists()
     assert (built.root / "srv" / "app.py").stat().st_mtime_ns == before.st_mtime_ns
     assert secret.read_text() == "hush"
@@ -152,7 +152,7 @@ def test_the_tree_is_safe_from_the_first_change_of_root(running: Starter, built:
     found = ast.literal_eval(until(handle, "}"))
 
     assert {path for path, said in found.items() if said == "written"} <= {"/data/x", "/tmp/x", "/dev/null"}
-    assert (Path(handle.directory) / "tmp" / "x").read_text() == "0"
+    assert (handle.directory / "tmp" / "x").read_text() == "0"
     assert not (built.root / "tmp" / "x").exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from machine import processes
 from substrates import namespaces
+from substrates.contract import Limits
 from substrates.rungs import NAMES, cgroups
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
@@ -58,12 +59,12 @@ def test_memory_over_the_limit_kills_the_service_alone(running: Starter) -> None
     beside = running(SPIN, name="vmlab-beside", address="198.18.2.98")
     handle = running(HOG, memory_bytes=64 * MIB)
 
-    left = settled(lambda: ["alive"] if handle.supervisor.lives() else [])
+    left = settled(lambda: ["alive"] if handle.process.lives() else [])
 
     assert left == []
     assert "begins" in said(handle)
     assert all(int(line.split()[1]) <= 64 for line in said(handle).splitlines() if line.startswith("has"))
-    assert beside.supervisor.lives()
+    assert beside.process.lives()
     assert beside.main.lives()
     assert processes.available_bytes() > free - 512 * MIB
 
@@ -126,16 +127,16 @@ def _cpu_share(handle: namespaces.Handle) -> float:
 
 
 def _booked(handle: namespaces.Handle) -> float:
-    return sum(processes.cpu_seconds(pid) for pid in processes.tree(handle.supervisor.pid))
+    return sum(processes.cpu_seconds(pid) for pid in processes.tree(handle.process.pid))
 
 
 def test_the_limits_are_read_back(running: Starter) -> None:
-    """What the kernel says it holds a copy to is what was asked, and stays so when it is changed in place, up and down."""
+    """The limits that the kernel reports are those asked for, also after they are changed in place, up and down."""
     handle = running(SPIN, cpus=0.5, memory_bytes=64 * MIB)
     instance = {"name": handle.definition.name}
 
-    assert namespaces.limits(instance) == {"cpus": 0.5, "memory_bytes": 64 * MIB, "enforced": True}
-    for cpus, memory in ((1.5, 256 * MIB), (0.25, 32 * MIB), (0.29, 500_000_000)):
+    assert namespaces.limits(instance) == Limits(0.5, 64 * MIB, enforced=True)
+    for cpus, memory in ((1.5, 256 * MIB), (0.25, 32 * MIB), (0.29, 476 * MIB)):
         namespaces.set_limits(handle, cpus, memory)
-        assert namespaces.limits(instance) == {"cpus": cpus, "memory_bytes": memory, "enforced": True}
-    assert Path(handle.directory).is_dir()
+        assert namespaces.limits(instance) == Limits(cpus, memory, enforced=True)
+    assert handle.directory.is_dir()

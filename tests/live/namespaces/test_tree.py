@@ -19,7 +19,9 @@ from machine.commands import launch as start_process
 from machine.errors import VmlabError
 from substrates import namespaces
 from substrates.contract import Request, Slot
-from substrates.rungs import NAMES, cgroups, launch, network, records
+from substrates.copies import launch, life, records
+from substrates.rungs import NAMES, cgroups, network
+from tests.conftest import repetitions
 from tests.live.namespaces import traces
 from tests.live.namespaces.conftest import Starter
 from tests.live.namespaces.traces import settled
@@ -47,7 +49,7 @@ print("ready", flush=True)
 while True: time.sleep(60)
 """
 FAMILY = "import os, time\nfor _ in range(3): os.fork()\ntime.sleep(600)"
-KILLS = 100
+KILLS = repetitions(full=100, sample=20)
 EARLY_KILLS, EARLY_SECONDS, EARLY_SEED = 30, 0.006, 1  # a start on all rungs takes about 5 ms
 
 
@@ -64,8 +66,8 @@ def groups_of(name: str) -> list[Path]:
 
 def ended_with(handle: namespaces.Handle) -> int:
     """The code with which its supervisor ended, in time."""
-    assert settled(lambda: ["alive"] if handle.supervisor.lives() else []) == []
-    _, status = os.waitpid(handle.supervisor.pid, 0)
+    assert settled(lambda: ["alive"] if handle.process.lives() else []) == []
+    _, status = os.waitpid(handle.process.pid, 0)
     return os.waitstatus_to_exitcode(status)
 
 
@@ -82,7 +84,7 @@ def test_sigterm_reaches_the_service(running: Starter) -> None:
     until(handle, "ready")
     began = time.monotonic()
 
-    os.kill(handle.supervisor.pid, signal.SIGTERM)
+    os.kill(handle.process.pid, signal.SIGTERM)
 
     assert ended_with(handle) == 7
     assert "ends 2 1" in handle.log.read_text()
@@ -95,12 +97,12 @@ def test_a_service_that_ends_takes_its_children_with_it(running: Starter) -> Non
     handle = running("import os, sys, time\nif os.fork() == 0: time.sleep(600)\nsys.exit(5)")
 
     assert ended_with(handle) == 5
-    assert traces.processes(Path(handle.directory).parents[2]) == []
+    assert traces.processes(handle.directory.parents[2]) == []
 
 
 def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that ignores SIGTERM is gone after the time for a clean end, and `destroy` comes back."""
-    monkeypatch.setattr(namespaces, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(life, "STOP_SECONDS", 0.2)
     handle = running(
         "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(600)"
     )
@@ -108,13 +110,13 @@ def test_a_deaf_service_is_killed(running: Starter, monkeypatch: pytest.MonkeyPa
 
     namespaces.destroy(handle)
 
-    assert not handle.supervisor.lives()
+    assert not handle.process.lives()
     assert namespaces.find(handle.definition.name) is None
 
 
 @pytest.mark.timeout(600)
 def test_a_killed_supervisor_leaves_nothing(running: Starter, home: Path) -> None:
-    """kill -9 of the supervisor, 100 times: no process, mount, link or namespace stays; the start of another copy takes the
+    """kill -9 of the supervisor, many times: no process, mount, link or namespace stays; the start of another copy takes the
     cgroups."""
     places = [("vmlab-try", "198.18.2.99"), ("vmlab-other", "198.18.2.98")]
     for turn in range(KILLS):
@@ -125,8 +127,8 @@ def test_a_killed_supervisor_leaves_nothing(running: Starter, home: Path) -> Non
         assert len(own) >= 7
         assert network.links_of(name) != []
         assert traces.processes(home) != []
-        os.kill(handle.supervisor.pid, signal.SIGKILL)
-        os.waitpid(handle.supervisor.pid, 0)
+        os.kill(handle.process.pid, signal.SIGKILL)
+        os.waitpid(handle.process.pid, 0)
 
         assert settled(lambda: traces.processes(home)) == [], turn
         assert settled(lambda spaces=own: traces.in_use(spaces)) == [], turn  # type: ignore[misc]
@@ -152,7 +154,7 @@ def test_a_supervisor_killed_at_any_moment_leaves_nothing(
 
     monkeypatch.setattr(launch, "start_process", killed)
     before = traces.of_host()
-    copy = replace(definition, name=Slot(7, 0).name, address=network.copy_address(7))
+    copy = replace(definition, name=Slot(107, 0).name, address=network.copy_address(107))
     for turn in range(EARLY_KILLS):
         try:
             assert ended_with(namespaces.start(copy)) == -signal.SIGKILL
@@ -175,8 +177,8 @@ def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
         namespaces.remove_labelled,
     ):
         handle = running(FAMILY)
-        os.kill(handle.supervisor.pid, signal.SIGKILL)
-        os.waitpid(handle.supervisor.pid, 0)
+        os.kill(handle.process.pid, signal.SIGKILL)
+        os.waitpid(handle.process.pid, 0)
         settled(lambda name=handle.definition.name: [*map(str, cgroups.here().members(name))])  # type: ignore[misc]
 
         clear()
@@ -187,10 +189,10 @@ def test_other_commands_take_the_cgroups_too(running: Starter) -> None:
 def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:
     """Below the rung `pid` a killed supervisor's grandchildren outlive it; `destroy` finds and ends them."""
     handle = running(FAMILY, rungs=("mount", "chroot"), port=18991)
-    settled(lambda: [] if len(processes.tree(handle.supervisor.pid)) == 9 else ["waiting"])
-    os.kill(handle.supervisor.pid, signal.SIGKILL)
-    os.waitpid(handle.supervisor.pid, 0)
-    home = Path(handle.directory).parents[2]
+    settled(lambda: [] if len(processes.tree(handle.process.pid)) == 9 else ["waiting"])
+    os.kill(handle.process.pid, signal.SIGKILL)
+    os.waitpid(handle.process.pid, 0)
+    home = handle.directory.parents[2]
     assert traces.processes(home) != []
 
     namespaces.destroy(handle)
@@ -201,16 +203,16 @@ def test_without_a_pid_namespace_children_are_found(running: Starter) -> None:
 def test_a_starter_killed_too_early_leaves_a_trace(definition: namespaces.Definition) -> None:
     """A copy whose starter was killed before it could note the pid is found by its mark, and removed."""
     request = Request("/", "n", echoed=True)
-    boot = namespaces.boot(definition, Slot(7, 18992), request)
-    unknown = replace(boot.copy, supervisor=processes.Process(0, 0))
+    boot = namespaces.boot(definition, Slot(107, 18992), request)
+    unknown = replace(boot.copy, process=processes.Process(0, 0))
     records.write(unknown)
 
     found = namespaces.find(boot.copy.definition.name)
     assert found is not None
-    assert found.supervisor == boot.copy.supervisor
+    assert found.process == boot.copy.process
     namespaces.remove_copies()
 
-    assert not boot.copy.supervisor.lives()
+    assert not boot.copy.process.lives()
 
 
 def test_version_2_gives_birth_in_the_group(running: Starter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_the_rungs_that_need_no_root_work(built: Artifact, own_home: Path) -> No
         found = []
         for definition in definitions:
             request = Request("/", secrets.token_hex(8), echoed=True)
-            boot = namespaces.boot(definition, Slot(9, PORT), request)
+            boot = namespaces.boot(definition, Slot(109, PORT), request)
             main = boot.copy.main.pid
             facts = {key: status(main)[key] for key in ("CapEff", "NoNewPrivs", "Seccomp", "NSpid")}
             facts["init's owner"] = str(Path(f"/proc/{processes.parent(main)}/environ").stat().st_uid)
@@ -117,7 +117,7 @@ def test_no_rungs_need_no_rights(built: Artifact, own_home: Path) -> None:
         definition = namespaces.for_ladder(built, chosen, "null")
 
         def work(definition: namespaces.Definition = definition) -> str:
-            boot = namespaces.boot(definition, Slot(9, PORT), Request("/", "n", echoed=True))
+            boot = namespaces.boot(definition, Slot(109, PORT), Request("/", "n", echoed=True))
             namespaces.destroy(boot.copy)
             return "answered"
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from substrates.copies.records import MARK
 from substrates.rungs import cgroups, network
-from substrates.rungs.records import MARK
 
 Traces = set[str]
 SETTLE_SECONDS = 5.0
@@ -16,7 +16,7 @@ COPIES = (
     "vmlab-beside",
     "vmlab-other",
     "vmlab-second",
-    *(f"vmlab-boot-{number}" for number in range(100)),
+    *(f"vmlab-boot-{number}" for number in range(120)),
 )
 
 
@@ -47,9 +47,9 @@ def processes(home: Path) -> list[str]:
 
 
 def mounts(home: Path) -> list[str]:
-    """Mounts that the host sees."""
+    """Mounts that the host sees: in this home, or of an artifact's tree. In a tree that is being built others come and go."""
     rows = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [f"mount {row}" for row in rows if str(home) in row or "/artifact/" in row]
+    return [f"mount {row}" for row in rows if str(home) in row or "/artifact/" in row.split()[3]]
 
 
 def groups() -> list[str]:

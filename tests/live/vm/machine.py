@@ -7,6 +7,7 @@ these tests and somebody's own `vmlab up vm` cannot use one libvirtd at the same
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -15,49 +16,58 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clients.libvirt import connection, domains
-from lab.engine import ROOT
+from clients.libvirt import domains
+from lab.deploying.engines import ROOT
+from tests.live import census
 from tests.live.lab.laboratory import Laboratory
 
-FOLDERS = (
-    "/etc/libvirt/qemu", "/etc/libvirt/storage", "/run/libvirt/qemu", "/run/libvirt/network", "/run/libvirt/storage",
-    "/var/lib/libvirt/qemu", "/var/lib/libvirt/dnsmasq", "/var/log/libvirt/qemu",
-)  # fmt: skip
 PROGRAMS = ("qemu-system-x86_64", "qemu-img", "dnsmasq")
 SETTLE_SECONDS = 8.0
-Census = dict[str, set[str]]
+FOREIGN = re.compile(
+    "vmlab-t[0-9a-f]{10}-|vmlab-sandbox"
+)  # guests of tests/live/libvirt_provider and tests/live/host
 
 
-def take(lab: Laboratory) -> Census:
-    """Everything there is now: of libvirt, of the network, of the lab's folder, and processes."""
-    api = connection.open()
-    state = lab.home / "state"
+def rows(lab: Laboratory) -> census.Rows:
+    """What a guest of the lab may leave: of libvirt, of the network, of the lab's folder, and processes."""
     return {
-        "domains": {domain.name() for domain in api.listAllDomains()},
-        "networks": {network.name() for network in api.listAllNetworks()},
-        "pools": {pool.name() for pool in api.listAllStoragePools()},
-        "links": {path.name for path in Path("/sys/class/net").iterdir()},
-        "neighbours": set(output("ip", "neigh", "show", "nud", "permanent").splitlines()),
-        "guests": {f"{pid} {words[:80]}" for pid, words in guests().items()},
-        "files of libvirt": {
-            str(file) for folder in FOLDERS for file in Path(folder).rglob("*") if _counts(file)
-        },
-        "control groups": {str(path) for path in Path("/sys/fs/cgroup").glob("**/machine/qemu-*")},
-        "disks": {str(path) for path in (lab.home / "pools").rglob("*") if path.name != "copies"},
-        "consoles": {str(path) for path in (lab.home / "run").rglob("console*")},
-        "processes": {f"{pid} {command}" for pid, command in lab.processes().items()},
-        "locks": {str(path) for path in state.rglob("*.json") if "locks" in path.parts},
-        "torn files": {str(path) for pattern in ("*.tmp", "*.new") for path in state.rglob(pattern)},
+        **census.of_libvirt(counts),
+        "links": lambda: (path.name for path in Path("/sys/class/net").glob("vl-*")),
+        "taps": lambda: [
+            *(path.name for path in Path("/sys/class/net").glob("vl-*/brif/*")),
+            *census.orphaned_taps(),
+        ],
+        "neighbours": lambda: (
+            row for row in output("ip", "neigh", "show", "nud", "permanent").splitlines() if "dev vl-" in row
+        ),
+        "guests": lambda: (f"{pid} {words[:80]}" for pid, words in guests().items() if _is_of(lab, words)),
+        "disks": lambda: (str(path) for path in (lab.home / "pools").rglob("*") if path.name != "copies"),
+        **census.of_folders(consoles=(lab.home / "run", "**/console*")),
+        **census.of_processes(lab.processes),
+        **census.of_states(lab.home / "state"),
     }
 
 
-def settled(lab: Laboratory, before: Census) -> list[str]:
+def take(lab: Laboratory) -> census.Census:
+    """Everything there is now."""
+    return census.take(rows(lab))
+
+
+def settled(lab: Laboratory, before: census.Census) -> list[str]:
     """What differs from `before`, in words, once things have come to rest."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (now := take(lab)) != before and time.monotonic() < deadline:
-        time.sleep(0.1)
-    came = [f"left: {kind}: {item}" for kind in now for item in sorted(now[kind] - before[kind])]
-    return came + [f"gone: {kind}: {item}" for kind in now for item in sorted(before[kind] - now[kind])]
+    found = census.settled(rows(lab), before, SETTLE_SECONDS)
+    return [
+        line for line in found if not line.startswith("gone: taps")
+    ]  # another group's, which was on its way out
+
+
+def counts(name: str) -> bool:
+    """Whether a name or path is not another group's of the tests that run beside these."""
+    return FOREIGN.search(name) is None
+
+
+def _is_of(lab: Laboratory, words: str) -> bool:
+    return ("guest=vmlab-" in words and counts(words)) or str(lab.home) in words
 
 
 def guests() -> dict[int, str]:
@@ -141,17 +151,3 @@ def until(happened: Callable[[], object], seconds: float, what: str) -> None:
 
 def _names(line: str, members: dict[str, str]) -> bool:
     return any(line.strip().startswith(f"vmlab:{key}:") for key in members)
-
-
-def _counts(file: Path) -> bool:
-    """Not what a daemon keeps for itself, nor the folders that libvirt makes at its first guest and keeps."""
-    return file.name not in (
-        "driver.pid",
-        "autostarted",
-        "ram",
-        "snapshot",
-        "channel",
-        "target",
-        "save",
-        "dump",
-    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clients.libvirt import connection
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from substrates.vm import accelerator, guest
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
@@ -120,7 +120,7 @@ def test_taken_name(nothing: Laboratory) -> None:
         done = nothing.run("up", STACK)
         gone = nothing.run("gc")
 
-        refused(done, NAME, "somebody else")
+        refused(done, NAME, "another user")
         assert gone.returncode == 0, gone.stderr
         assert connection.open().lookupByName(NAME).XMLDesc(0) == before
         assert theirs.isActive()

@@ -1,4 +1,4 @@
-"""Boots of copies: milestones and phases, systemd's account beside ours, the button, and nothing left after thirty."""
+"""Boots of copies: milestones and phases, systemd's account beside ours, the button, and nothing left after many."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from machine import processes
 from machine.errors import NeverAnswered
 from substrates.contract import MILESTONES, Boot, Request, Slot
 from substrates.vm import substrate as vm
+from substrates.vm.boot import CONSOLE_LINES, Definition
+from tests.conftest import repetitions
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import outputs
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
-BOOTS = 30
+BOOTS = repetitions(full=30, sample=6)
 # systemd counts from the kernel's own start and until its last unit, ours from the kernel's first byte to the first answer;
 # seen once: 4.6 s by its account, 4.9 by ours from the first byte on the console on.
 ACCOUNT_SECONDS, ACCOUNT_SHARE = 0.5, 0.15
-DEAF = "import _signal; _signal.signal(15, _signal.SIG_IGN); _signal.signal = lambda *_: None; exec(open({program!r}).read())"
+STUBBORN = (
+    "import _signal; _signal.signal(15, _signal.SIG_IGN); _signal.signal = lambda *_: None; "
+    "exec(open({program!r}).read())"
+)
 HELD_BYTES = 64 * 1024**2
-REPORT_SECONDS = 10.0  # a guest tells of its memory each second, under emulation at times late
+REPORT_SECONDS = 10.0  # a guest reports its memory each second, under emulation sometimes late
 MUTE = "print('I wait', flush=True); import time; time.sleep(99)"
 
 
-def boot(definition: vm.Definition, number: int, nonce: str = "") -> Boot:
+def boot(definition: Definition, number: int, nonce: str = "") -> Boot:
     """One copy."""
     return vm.boot(
         definition, Slot(number, 18300 + number), Request("/", nonce or f"n{number}x", echoed=True)
     )
 
 
-def test_thirty_boots_leave_nothing(lab: Laboratory, slim: str) -> None:
+def test_boots_leave_nothing(lab: Laboratory, slim: str) -> None:
     """Each has every milestone in order and phases that are its total; after each `destroy` the census is as before."""
     definition = vm.definition(outputs(lab, slim)["instance"])
     before = machine.take(lab)
@@ -75,7 +80,7 @@ def test_copies_are_fresh(lab: Laboratory, slim: str) -> None:
 
 def test_footprint(lab: Laboratory, either: str) -> None:
     """Memory, disk and time of a copy are QEMU's own: more than the guest uses, less than the machine has, and this
-    machine has less free because of it. What the guest says that it uses is part of its memory."""
+    machine has less free because of it. What the guest reports as used is part of its memory."""
     free = processes.available_bytes()
     found = boot(vm.definition(outputs(lab, either)["instance"]), 3)
     took = vm.footprint(found.copy)
@@ -99,7 +104,7 @@ def test_memory_that_the_service_takes(lab: Laboratory, either: str) -> None:
     machine.until(
         lambda: (vm.footprint(found.copy).guest_bytes or 0) >= least,
         REPORT_SECONDS,
-        "the guest tells of what its service holds",
+        "the guest reports what its service holds",
     )
     after = vm.footprint(found.copy)
     vm.destroy(found.copy)
@@ -110,7 +115,7 @@ def test_memory_that_the_service_takes(lab: Laboratory, either: str) -> None:
 
 
 def test_clean_shutdown(lab: Laboratory, either: str) -> None:
-    """At the button the service says that it stopped, and QEMU ends by itself before the deadline."""
+    """After an ACPI shutdown request the service reports that it stopped, and QEMU exits before the deadline."""
     found = boot(vm.definition(outputs(lab, either)["instance"]), 4)
     console, pid = found.copy.folder / "console", _pid(found)
 
@@ -126,13 +131,15 @@ def test_clean_shutdown(lab: Laboratory, either: str) -> None:
     assert pid not in machine.guests()
 
 
-def test_deaf_guest_is_destroyed(lab: Laboratory, slim: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One whose service takes no notice is there until the deadline, and then it is not."""
+def test_guest_that_ignores_shutdown_is_terminated(
+    lab: Laboratory, slim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose service ignores SIGTERM runs until the deadline, and is terminated by force then."""
     definition = vm.definition(outputs(lab, slim)["instance"])
     *interpreter, program = definition.files["command"].split()
-    deaf = [*interpreter, "-c", DEAF.format(program=program)]
+    command = [*interpreter, "-c", STUBBORN.format(program=program)]
     monkeypatch.setattr(vm, "STOP_SECONDS", 3.0)
-    found = boot(replace(definition, files={**definition.files, "command": "\n".join(deaf) + "\n"}), 5)
+    found = boot(replace(definition, files={**definition.files, "command": "\n".join(command) + "\n"}), 5)
     pid, start = _pid(found), time.monotonic()
 
     clean = vm.shut_down(found.copy)
@@ -143,8 +150,8 @@ def test_deaf_guest_is_destroyed(lab: Laboratory, slim: str, monkeypatch: pytest
     vm.destroy(found.copy)
 
 
-def test_deaf_service_is_ended_by_its_guest(lab: Laboratory, either: str) -> None:
-    """The guest itself kills a service that takes no notice of the button, and ends in time, with its data unmounted."""
+def test_service_that_ignores_sigterm_is_killed_by_its_guest(lab: Laboratory, either: str) -> None:
+    """The guest kills a service that does not end after the shutdown request, and powers off in time, its data unmounted."""
     definition = vm.definition(outputs(lab, either)["instance"])
     environment = definition.files["environment"] + "DRAIN_SECONDS=60\n"
     found = boot(replace(definition, files={**definition.files, "environment": environment}), 8)
@@ -161,7 +168,7 @@ def test_deaf_service_is_ended_by_its_guest(lab: Laboratory, either: str) -> Non
 
 
 def test_configuration_that_a_guest_cannot_hold(lab: Laboratory, slim: str) -> None:
-    """It is not cut: the guest says so and ends, and that is noticed long before the time is up; nothing is left."""
+    """It is not truncated: the guest reports it and powers off, which is noticed long before the deadline; nothing is left."""
     definition = vm.definition(outputs(lab, slim)["instance"])
     large = replace(definition, files={**definition.files, "zeros": "0" * 2**18})
     before, start = machine.take(lab), time.monotonic()
@@ -174,7 +181,7 @@ def test_configuration_that_a_guest_cannot_hold(lab: Laboratory, slim: str) -> N
 
 
 def test_copy_that_never_answers(lab: Laboratory, slim: str) -> None:
-    """The error has the last milestone and the console's last 20 lines, and of the copy nothing is left."""
+    """The error has the last milestone and the console's last 20 lines, and nothing is left of the copy."""
     definition = vm.definition(outputs(lab, slim)["instance"])
     words = [*definition.files["command"].split()[:-1], "-c", MUTE]
     mute = replace(definition, files={**definition.files, "command": "\n".join(words) + "\n"})
@@ -187,7 +194,7 @@ def test_copy_that_never_answers(lab: Laboratory, slim: str) -> None:
     assert caught.value.milestone == "init"
     assert "did not answer within 8 s; the last milestone it reached was 'init'" in said[0]
     assert "I wait" in map(str.strip, said)
-    assert 5 < len(said) <= 1 + vm.CONSOLE_LINES
+    assert 5 < len(said) <= 1 + CONSOLE_LINES
     assert machine.settled(lab, before) == []
 
 

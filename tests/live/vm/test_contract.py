@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import stat
 import time
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from clients.libvirt import domains
+from clients.libvirt import connection, domains
 from machine.errors import Unavailable
 from substrates.vm import guest
 from substrates.vm import substrate as vm
+from tests.live import census
 from tests.live.conftest import missing
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
@@ -86,7 +88,32 @@ def test_same_bytes_and_limits_as_the_container(lab: Laboratory, either: str, do
     good(lab.run("destroy", "docker", "--skip-preview"))
 
     assert own["artifact"] == container["artifact"] == vm.artifact(own["instance"])
-    assert own["limits"] == container["limits"] == vm.limits(own["instance"])
+    limits = vm.limits(own["instance"])
+    found = {"cpus": limits.cpus, "memory_bytes": limits.memory_bytes, "enforced": limits.enforced}
+    assert own["limits"] == container["limits"] == found
+
+
+def test_limits_are_those_of_the_live_guest(lab: Laboratory, either: str) -> None:
+    """The guest sees its processors, and its memory without what its kernel reserves; a change by hand is read back."""
+    found = outputs(lab, either)
+    declared, instance = found["limits"], found["instance"]
+    before = vm.limits(instance)
+    memory_bytes, seen_bytes = before.memory_bytes or 0, before.guest_memory_bytes or 0
+    assert before.guest_cpus == math.ceil(declared["cpus"])
+    assert 0.8 * memory_bytes < seen_bytes < memory_bytes
+
+    handle = connection.open().lookupByName(instance["name"])
+    half, live = memory_bytes // 2, connection.library().VIR_DOMAIN_AFFECT_LIVE
+    handle.setMemoryFlags(half // 1024, live)
+    handle.setSchedulerParametersFlags({"vcpu_period": 100000, "vcpu_quota": 50000}, live)
+    try:
+        machine.until(lambda: vm.limits(instance).memory_bytes == half, 10, "the balloon did not inflate")
+        machine.until(lambda: (vm.limits(instance).guest_memory_bytes or 0) < half, 10, "the guest sees more")
+        assert vm.limits(instance).cpus == 0.5 * math.ceil(declared["cpus"])
+    finally:
+        handle.setMemoryFlags(memory_bytes // 1024, live)
+        handle.setSchedulerParametersFlags({"vcpu_period": 100000, "vcpu_quota": -1}, live)
+    machine.until(lambda: vm.limits(instance) == before, 10, "the limits are not those of before")
 
 
 def test_settings_arrive_byte_for_byte(lab: Laboratory, either: str) -> None:
@@ -112,7 +139,7 @@ def test_secret_reaches_the_guest_and_nobody_else(lab: Laboratory, either: str) 
 def _files(lab: Laboratory) -> list[Path]:
     """The lab's folder without the cache, and what libvirt writes about guests."""
     own = [path for path in lab.home.rglob("*") if "cache" not in path.relative_to(lab.home).parts[:1]]
-    others = [path for folder in machine.FOLDERS for path in Path(folder).rglob("*")]
+    others = [Path(path) for path in census.libvirt_files() if machine.counts(path)]
     return [path for path in [*own, *others] if path.is_file() and not path.is_symlink()]
 
 
@@ -138,12 +165,12 @@ def test_visits_survive_another_guest(lab: Laboratory, either: str) -> None:
     after = machine.domain_of(lab, either)
     assert after.spec.uuid != uuid
     assert after.spec.memory_bytes == 384 * 1024**2
-    assert vm.limits(outputs(lab, either)["instance"])["memory_bytes"] == 384 * 1024**2
+    assert vm.limits(outputs(lab, either)["instance"]).memory_bytes == 384 * 1024**2
     assert answer(url, "/visits")["visits"] == count == 3
 
 
 def test_destroy_leaves_nothing(lab: Laboratory, either: str) -> None:
-    """The guest ends by itself, in less time than the plug is pulled after, and its configuration disk is gone with
+    """The guest powers off by itself, before forced termination, and its configuration disk is gone with
     everything else; the module's census has the rest."""
     spec = machine.domain_of(lab, either).spec
     config, log = Path(spec.disks[2].path), domains.LOGS / f"{spec.name}.log"

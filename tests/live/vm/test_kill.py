@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine import ROOT
+from lab.deploying.engines import ROOT
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import answer, good, outputs

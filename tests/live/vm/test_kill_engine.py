@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from clients.libvirt import connection, domains
+from tests.conftest import repetitions
 from tests.live.lab.laboratory import Laboratory
 from tests.live.vm import machine
 from tests.live.vm.machine import answer, good, outputs
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(200)]
-MOMENTS = 6
+MOMENTS = repetitions(full=6, sample=3)
 SEED = int(os.environ.get("VMLAB_KILL_SEED") or time.time_ns() % 1_000_000)
 Record = Callable[[str, object], None]
 _up_seconds: list[float] = []

@@ -14,7 +14,7 @@ from pulumi.runtime import set_mocks
 from pulumi.runtime.mocks import MockResourceArgs
 from pulumi.runtime.stack import wait_for_rpcs
 
-from clients.kubernetes.access import Choice
+from clients.kubernetes.choice import Choice
 from components import spec
 from components.kubernetes import KubernetesService, arguments, service
 from components.kubernetes.arguments import ClusterArgs

@@ -27,12 +27,12 @@ LINES = {"COLOUR": "blue\nPORT=1"}
 def test_control_characters_are_refused(text: str) -> None:
     """A line's end in a setting would be another setting in the guest; the message names the setting, not what it holds."""
     with pytest.raises(
-        ValueError, match=r"environment must not hold control characters .*: 'COLOUR' does"
+        ValueError, match=r"environment must not contain control characters .*: 'COLOUR' does"
     ) as e:
         settings({"COLOUR": text})
     assert "PORT" not in str(e.value)
 
-    with pytest.raises(ValueError, match="environment must not hold control characters"):
+    with pytest.raises(ValueError, match="environment must not contain control characters"):
         settings({f"COLOUR{text}": "blue"})
 
 
@@ -50,7 +50,7 @@ def test_other_settings_are_taken_as_they_are() -> None:
     ("args", "words"),
     [
         (ServiceArgs(ARTIFACT, 0, memory_bytes=127 * 1024**2), "memory must be at least 128 MiB for a guest to boot"),
-        (ServiceArgs(replace(ARTIFACT, environment=LINES), 0), "environment must not hold control characters"),
+        (ServiceArgs(replace(ARTIFACT, environment=LINES), 0), "environment must not contain control characters"),
     ],
     ids=["memory", "a foreign service's setting"],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from host.docker import api
+from clients import docker as clients_docker
 from machine import commands
 from machine.errors import VmlabError
 
@@ -77,10 +77,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         answers: dict[str, Any] = {
-            "/version": {"Version": "20.10.24"},
+            "/version": {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"},
             "/containers/json": self.server.containers,
         }
-        body = b"OK" if self.path == "/_ping" else json.dumps(answers[self.path]).encode()
+        path = self.path.partition("?")[0].removeprefix("/v1.41")
+        body = json.dumps(answers[path]).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -94,7 +95,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Docker:
-    """A Docker API on a socket, to be started when the test wants."""
+    """A Docker API on a socket, started when the test calls `start`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -138,8 +139,8 @@ def proc(tmp_path: Path) -> Proc:
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Docker]:
-    """A Docker that is not running yet, at the place where everybody looks for it."""
+    """A Docker that is not running yet, at the address that every client uses."""
     fake = Docker(tmp_path / "docker.sock")
-    monkeypatch.setattr(api, "SOCKET", fake.path)
+    monkeypatch.setattr(clients_docker, "SOCKET", fake.path)
     yield fake
     fake.stop()

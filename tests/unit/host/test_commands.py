@@ -10,7 +10,7 @@ import pytest
 
 from host import commands, doctor, packages, parts
 from host.packages import Package
-from host.parts.status import State, Status
+from host.reporting import State, Status
 from machine.errors import InvalidInput, Unavailable, VmlabError
 from substrates.vm import accelerator
 
@@ -27,7 +27,10 @@ class FakePart:
         self.broken = False
 
     def needs(self) -> None:
-        """Nothing."""
+        self.log.append(f"needs {self.NAME}")
+
+    def downloads(self) -> list[str]:
+        return [f"a toolchain for {self.NAME}"]
 
     def status(self) -> Status:
         return Status(self.NAME, self.state, True, "here", f"vmlab host up {self.NAME}")
@@ -75,7 +78,8 @@ def test_up_and_down_in_order(
     assert commands.run("up", ["docker"], as_json=False, yes=False) == 0
     assert commands.run("down", [], as_json=True, yes=False) == 0
 
-    assert log == ["install tool", "up docker", "up registry", "down registry", "down docker"]
+    done = [line for line in log if not line.startswith("needs")]
+    assert done == ["install tool", "up docker", "up registry", "down registry", "down docker"]
     assert list(first) == ["docker", "registry"]
     for one in first.values():
         assert sorted(one) == ["detail", "fix", "kubeconfig", "name", "ours", "state"]
@@ -95,19 +99,43 @@ def test_progress_has_durations_and_is_not_the_result(
 
 
 def test_a_terminal_is_asked_once(
-    known: dict[str, FakePart], log: list[str], monkeypatch: pytest.MonkeyPatch
+    known: dict[str, FakePart],
+    log: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A no installs and starts nothing; CI and --yes are not asked."""
+    """The question lists packages and downloads; a no installs and starts nothing; CI and --yes are not asked."""
     terminal(monkeypatch, "n")
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(Unavailable, match="--yes"):
         commands.run("up", [], as_json=False, yes=False)
-    assert log == []
+    assert capsys.readouterr().err.splitlines() == [
+        "Debian packages to install: tool",
+        "to download for docker: a toolchain for docker",
+        "to download for registry: a toolchain for registry",
+    ]
+    assert log == ["needs docker", "needs registry"]
+    log.clear()
 
     commands.run("up", ["docker"], as_json=False, yes=True)
     monkeypatch.setenv("CI", "true")
     commands.run("up", ["registry"], as_json=False, yes=False)
-    assert log == ["install tool", "up docker", "install tool", "up registry"]
+    done = [line for line in log if not line.startswith("needs")]
+    assert done == ["install tool", "up docker", "install tool", "up registry"]
+
+
+def test_downloads_alone_are_asked_for(
+    known: dict[str, FakePart], log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every package installed the question is still asked for what a part would download."""
+    terminal(monkeypatch, "n")
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(packages, "missing", lambda wanted: [])
+
+    with pytest.raises(Unavailable, match="declined"):
+        commands.run("up", ["docker"], as_json=False, yes=False)
+
+    assert log == ["needs docker"]
 
 
 def test_down_goes_on_after_a_failure(known: dict[str, FakePart], log: list[str]) -> None:
@@ -122,7 +150,7 @@ def test_down_goes_on_after_a_failure(known: dict[str, FakePart], log: list[str]
 
 def test_wrong_use_names_what_there_is(known: dict[str, FakePart]) -> None:
     """Unknown parts and verbs are wrong use, before anything is done."""
-    with pytest.raises(InvalidInput, match="podman; there are: docker, registry"):
+    with pytest.raises(InvalidInput, match="podman; known parts: docker, registry"):
         commands.run("up", ["podman"], as_json=False, yes=True)
     with pytest.raises(InvalidInput, match="status"):
         commands.run("restart", [], as_json=False, yes=True)
@@ -153,7 +181,7 @@ def test_doctor_looks_at_the_machine(
     (tmp_path / "proc/self/mounts").write_text("")
     monkeypatch.setattr(doctor, "FREE_WANTED", 2**62)
     monkeypatch.setenv("VMLAB_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(accelerator.prove, "DEVICE", tmp_path / "dev/kvm")
+    monkeypatch.setattr(accelerator.access, "DEVICE", tmp_path / "dev/kvm")
     monkeypatch.setattr(accelerator, "some_kernel", lambda: tmp_path / "vmlinux")
     found = {check.name: check for check in doctor.checks(tmp_path)}
     assert (found["kvm"].state, found["cgroups"].state, found["disk"].state) == (

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from clients import docker as clients_docker
 from host import packages, record, systemd
-from host.docker import api, leftovers, traces
+from host.docker import leftovers, traces
 from host.parts import docker as part
 from machine import cgroups, commands
 from machine.errors import Unavailable, VmlabError
@@ -113,7 +114,7 @@ def test_a_docker_that_was_there_is_not_ours(docker: Docker) -> None:
 
     assert (part.status().state, part.status().ours) == ("running", False)
     assert "left alone" in said[0]
-    assert api.answers(docker.path)
+    assert clients_docker.answers(docker.path)
 
 
 def test_another_docker_after_ours_died(docker: Docker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,7 +51,13 @@ def test_init_outside_a_guest_says_what_is_wrong(tmp_path: Path) -> None:
     if "unshare" in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 1
-    assert done.stdout.startswith("vmlab-guest init\nvmlab-guest error: ")
+    first, second = done.stdout.splitlines()[:2]
+    cpus, memory_bytes = (
+        len(os.sched_getaffinity(0)),
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    )
+    assert first == f"vmlab-guest init cpus={cpus} memory_bytes={memory_bytes}"
+    assert second.startswith("vmlab-guest error: ")
     assert done.stdout.count("\n") == 2
 
 
@@ -159,8 +166,38 @@ def test_a_kernel_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [path.name for path in (guest.folder() / "kernels").iterdir()] == [count[1].name]
 
 
-def test_the_recipe_is_the_code() -> None:
-    """Both variants and the program are in it: what is changed there is made anew."""
-    assert disk.VARIANTS == ("slim", "full")
-    assert len(build.recipe()) == 16
+def test_the_recipe_reads_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment in a module rebuilds nothing: of files only the C sources are part of the key."""
+    read: list[str] = []
+    text = Path.read_text
+
+    def watched(path: Path) -> str:
+        read.append(path.name)
+        return text(path)
+
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"read {path}"))
+    monkeypatch.setattr(Path, "read_text", watched)
+
     assert build.recipe() == build.recipe()
+
+    assert sorted(set(read)) == ["fail.h", "init.c", "power.h"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (build, "RECIPE", 0),
+        (build, "_FLAGS", ["-O0"]),
+        (build, "SOURCES", (build.INIT,)),
+        (kernel, "DRIVERS", ("virtio_blk",)),
+        (disk, "SETTINGS", [1]),
+    ],
+)
+def test_each_input_changes_the_recipe(
+    monkeypatch: pytest.MonkeyPatch, module: object, name: str, value: object
+) -> None:
+    """The recipe's version, the program, its flags, the drivers and the disks' settings are part of the key."""
+    before = build.recipe()
+    monkeypatch.setattr(module, name, value)
+
+    assert build.recipe() != before

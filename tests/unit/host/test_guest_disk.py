@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from host.guest import disk
+from machine.addresses import USER
 from machine.errors import VmlabError
 
 MIB = 1024**2
@@ -118,6 +119,6 @@ def test_the_empty_disk(tmp_path: Path) -> None:
 
     said = debugfs(tmp_path / "empty.raw", "stat /")
     assert "has_journal" in debugfs(tmp_path / "empty.raw", "features")
-    assert f"User: {disk.USER}" in said
+    assert f"User: {USER}" in said
     assert (tmp_path / "empty.raw").stat().st_size == disk.DATA_BYTES
     assert (tmp_path / "empty.raw").stat().st_blocks * 512 < 8 * MIB

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from lab.results import RunData, RunWriter, create, load
-from lab.sample import Sample
+from lab.deploying.outputs import Limits
+from lab.measuring.host import Host
+from lab.measuring.runs import RunData, RunWriter, StackFacts, create, load
+from lab.measuring.samples import Sample
 
 ARTIFACT = "sha256:" + "ab12cd34" * 8
-LIMITS = {"cpus": 1, "memory_bytes": 512 * 1024**2, "enforced": True}
-HOST = {"cpu": "Example CPU", "cores": 2, "memory_bytes": 8 * 1024**3, "kernel": "6.1", "os": "Debian 12"}
+LIMITS: Limits = {"cpus": 1, "memory_bytes": 512 * 1024**2, "enforced": True}
+HOST: Host = {
+    "cpu": "Example CPU",
+    "cores": 2,
+    "memory_bytes": 8 * 1024**3,
+    "kernel": "6.1",
+    "os": "Debian 12",
+}
 PHASES = {
     "process": {"accepted": 0.001, "service": 0.007, "listening": 0.005, "answered": 0.001},
     "docker": {"accepted": 0.06, "sandboxed": 0.17, "service": 0.02, "listening": 0.006, "answered": 0.001},
     "vm": {"accepted": 0.3, "kernel": 1.9, "init": 0.6, "service": 0.5, "listening": 0.1, "answered": 0.004},
 }
-MISSING = {"available": False, "reason": "no cluster answers", "fix": "vmlab host up cluster"}
+MISSING: StackFacts = {"available": False, "reason": "no cluster answers", "fix": "vmlab host up cluster"}
 
 
-def facts(stack: str, **changes: Any) -> dict[str, Any]:
-    """What run.json says of a stack."""
+def facts(stack: str, **changes: Any) -> StackFacts:
+    """What run.json has of a stack."""
     conditions = {"kernel": "6.1", **({"accelerator": "tcg"} if stack == "vm" else {})}
     base = {"available": True, "substrate": stack, "url": "http://127.0.0.1:18080", "artifact": ARTIFACT}
-    return {**base, "limits": LIMITS, "conditions": conditions, **changes}
+    return cast(StackFacts, {**base, "limits": LIMITS, "conditions": conditions, **changes})
 
 
 def writer(root: Path, seed: int = 42, host: dict[str, Any] | None = None) -> RunWriter:
     """A run that has just begun."""
-    return create(root=root, seed=seed, quick=True, host={**HOST, **(host or {})})
+    return create(root=root, seed=seed, quick=True, host=cast(Host, {**HOST, **(host or {})}))
 
 
 def boot(run: RunWriter, stack: str, block: int, factor: float = 1.0, rest: float = 0.0) -> None:

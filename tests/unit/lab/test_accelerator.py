@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import accelerator, cli, engine
+from lab import cli
+from lab.commands import engine, options
+from lab.deploying.outputs import Outputs
 from machine.errors import InvalidInput
 from substrates.vm import accelerator as proof
 
@@ -96,14 +98,13 @@ def test_a_wrong_word_in_the_environment_is_exit_code_2(
 @pytest.mark.parametrize("verb", ["run", "measure"])
 def test_the_labs_own_verbs_set_it(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` and `measure` start engines, which inherit it."""
-    module, function = cli.OWN_VERBS[verb]
     seen: list[str] = []
 
     def note(_: object) -> int:
         seen.append(environment())
         return 0
 
-    monkeypatch.setattr(importlib.import_module(module), function, note)
+    monkeypatch.setattr(importlib.import_module(f"lab.commands.{verb}"), "run", note)
 
     cli.main([verb, "--accelerator", "tcg"])
     cli.main([verb])
@@ -141,13 +142,31 @@ def test_what_cannot_be_proven_yet_is_left_to_the_program(
     assert environment() == "kvm"
 
 
+def outputs(accelerator: str) -> Outputs:
+    """Those of a stack that is up under this accelerator."""
+    conditions = {"accelerator": accelerator} if accelerator else {}
+    return {
+        "substrate": "vm",
+        "url": "",
+        "instance": {"path": "/", "echoes_nonce": True},
+        "artifact": "",
+        "limits": {"cpus": 1, "memory_bytes": 1, "enforced": True},
+        "conditions": conditions,
+    }
+
+
+def test_the_words_are_the_substrates() -> None:
+    """The command line has the substrate's own list of accelerators, without importing it."""
+    assert options.ACCELERATORS == proof.CHOICES
+
+
 def test_a_stack_that_is_up_under_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies are made as the stack is; what was asked for would be said of numbers that are not so."""
     monkeypatch.setenv(proof.VARIABLE, "kvm")
     with pytest.raises(InvalidInput, match="'vm' is up under tcg, and kvm was asked for"):
-        accelerator.refuse_another("vm", {"accelerator": "tcg"})
-    accelerator.refuse_another("process", {})
+        options.refuse_another("vm", outputs("tcg"))
+    options.refuse_another("process", outputs(""))
 
     for word, found in (("auto", "tcg"), ("tcg", "tcg")):
         monkeypatch.setenv(proof.VARIABLE, word)
-        accelerator.refuse_another("vm", {"accelerator": found})
+        options.refuse_another("vm", outputs(found))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.boundaries import show
+from lab.boundaries import table as tables
 from lab.boundaries.findings import Finding, Held, findings
 from lab.boundaries.look import bounds
 from machine.errors import VmlabError
@@ -39,7 +39,7 @@ def states(inside: Reading) -> dict[str, str]:
 
 
 def test_plain_process_shares_everything() -> None:
-    """Held against itself a plain process has nothing of its own, and no limit holds it."""
+    """Compared with itself a plain process has nothing of its own, and no limit holds it."""
     found = states(PLAIN)
     assert "own" not in found.values()
     assert (found["kernel"], found["network"], found["host's files"]) == ("shared", "shared", "shared")
@@ -60,7 +60,7 @@ def test_container_shares_the_kernel_alone() -> None:
         for name in ("processes", "users", "network", "mounts", "root file system", "devices")
     } == {"own"}
     assert found["system calls"] == Finding("refused", "2 more of 4")
-    assert found["capabilities"] == Finding("refused", "none, for good")
+    assert found["capabilities"] == Finding("refused", "none, permanently")
     assert {found[name].state for name in ("memory limit", "process limit", "CPU limit", "open files")} == {
         "held"
     }
@@ -87,12 +87,12 @@ def test_without_proc_nothing_is_claimed() -> None:
 
 @pytest.mark.parametrize(("cpus", "state"), [(1.9, "not held"), (1.02, "held"), (0.5, "not tried")])
 def test_cpu_limit_needs_a_machine_with_time(cpus: float, state: str) -> None:
-    """Little CPU on a busy machine is no proof of a limit; more than the limit is one that it does not hold."""
+    """Little CPU on a busy machine does not prove a limit; more than the limit proves that it does not hold."""
     assert states(replace(PLAIN, cpus=Limit(2, cpus)))["CPU limit"] == state
 
 
 def test_root_is_asked_for_no_calls() -> None:
-    """Where the probe found itself root it asked nothing, and the table says so and claims nothing."""
+    """Where the probe found itself root it tried nothing, and the table states that and claims nothing."""
     assert states(replace(PLAIN, calls={}, asked={}))["system calls"] == "not tried"
 
 
@@ -108,22 +108,22 @@ def test_every_form_says_the_same(tmp_path: Path) -> None:
     """Terminal, Markdown and HTML have each boundary of each column, the cost, and why one is missing; HTML is escaped."""
     found = {"plain": findings(PLAIN, PLAIN, HELD), "<docker>": findings(CONTAINER, PLAIN, HELD)}
     costs = {"plain": {"boot_seconds": {"median": 0.0123}}}
-    table = show.table(found, {"vm": VmlabError("it is not up", "vmlab up vm")}, costs)
-    for form in (show.text(table), show.markdown(table), show.html(table)):
+    table = tables.table(found, {"vm": VmlabError("it is not up", "vmlab up vm")}, costs)
+    for form in (tables.text(table), tables.markdown(table), tables.html(table)):
         for word in ("root file system", "own: read-only", "12.3 ms", "it is not up"):
             assert word in form
-    assert "<docker>" not in show.html(table)
-    assert max(map(len, show.text(table).splitlines())) <= 110
+    assert "<docker>" not in tables.html(table)
+    assert max(map(len, tables.text(table).splitlines())) <= 110
 
 
 def test_what_was_looked_at_before_is_kept(tmp_path: Path) -> None:
     """Looking at one more substrate adds a column; looking again replaces it; a broken file is as good as none."""
-    (tmp_path / show.FILE).write_text("{")
-    one = show.table({"a": {"kernel": Finding("own", "1")}}, {}, {})
-    two = show.table({"b": {"kernel": Finding("own", "2")}}, {"a": VmlabError("gone")}, {})
-    show.keep(one, tmp_path)
-    show.keep(two, tmp_path)
-    kept = show.load(tmp_path)
+    (tmp_path / tables.FILE).write_text("{")
+    one = tables.table({"a": {"kernel": Finding("own", "1")}}, {}, {})
+    two = tables.table({"b": {"kernel": Finding("own", "2")}}, {"a": VmlabError("gone")}, {})
+    tables.keep(one, tmp_path)
+    tables.keep(two, tmp_path)
+    kept = tables.load(tmp_path)
     assert kept is not None
     assert kept["substrates"]["a"]["available"] is True
     assert kept["substrates"]["b"]["boundaries"]["kernel"]["text"] == "2"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from host import commands, parts
-from lab import cli, suite
+from lab import cli
+from lab.commands import engine
 from machine.errors import InvalidInput, Unavailable, VmlabError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,17 +42,17 @@ def test_an_unknown_part_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> Non
     """A part that does not exist is one line that names those that do; nothing is started."""
     assert cli.main(["host", "status", "submarine"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: no such part: submarine")
+    assert said.startswith("error: unknown part: submarine")
     assert all(name in said for name in parts.KNOWN)
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (VmlabError("it broke", "mend it"), 1),
-        (InvalidInput("not so", "mend it"), 2),
-        (Unavailable("not here", "mend it"), 1),
-        (VmlabError("it broke\n  next: mend it"), 1),
+        (VmlabError("it broke", "repair it"), 1),
+        (InvalidInput("not so", "repair it"), 2),
+        (Unavailable("not here", "repair it"), 1),
+        (VmlabError("it broke\n  next: repair it"), 1),
     ],
 )
 def test_an_error_is_a_line_and_a_way_out(
@@ -63,7 +64,7 @@ def test_an_error_is_a_line_and_a_way_out(
     assert cli.main(["host", "status"]) == code
     said = capsys.readouterr().err
     assert said.startswith("error: ")
-    assert "mend it" in said
+    assert "repair it" in said
     assert "Traceback" not in said
 
 
@@ -83,13 +84,13 @@ def test_host_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_verb_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever asks for help sees the lab's verbs and the engine's."""
+    """The help names the lab's verbs and the engine's."""
     with pytest.raises(SystemExit) as raised:
         cli.main(["--help"])
 
     shown = capsys.readouterr().out
     assert raised.value.code == 0
-    assert all(verb in shown for verb in (*cli.ENGINE_VERBS, *cli.OWN_VERBS, "host", "doctor", "test"))
+    assert all(verb in shown for verb in (*engine.VERBS, *cli.OWN_VERBS, "host", "doctor", "test"))
 
 
 def test_the_way_to_the_engine_is_light() -> None:
@@ -99,69 +100,8 @@ def test_the_way_to_the_engine_is_light() -> None:
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
     foreign = (
-        loaded - sys.stdlib_module_names - {"__main__", "clients", "host", "lab", "machine", "substrates"}
+        loaded
+        - sys.stdlib_module_names
+        - {"__main__", "catalogue", "clients", "host", "lab", "machine", "substrates"}
     )
     assert not foreign
-
-
-@pytest.fixture
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands that `vmlab test` would become."""
-    seen: list[list[str]] = []
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("os.execv", lambda _, command: seen.append(command))
-    return seen
-
-
-def run_suite(*arguments: str) -> None:
-    """`vmlab test`; where execv is a stand-in, it comes back."""
-    with pytest.raises(AssertionError, match="does not return"):
-        suite.run(list(arguments))
-
-
-def test_a_part_that_cannot_be_had_is_said(
-    executed: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """On a developer's machine one absent part keeps neither the other parts down nor the tests from running."""
-    up: list[str] = []
-
-    def run(_: str, names: list[str], **__: bool) -> int:
-        up.extend(names)
-        if names == ["docker"]:
-            raise Unavailable("only root can start one", "sudo vmlab host up docker")
-        return 0
-
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(commands, "run", run)
-
-    run_suite("-x")
-
-    assert up == list(parts.KNOWN)
-    assert "docker: not set up: only root" in capsys.readouterr().err
-    assert executed == [[sys.executable, "-m", "pytest", "-x"]]
-
-
-@pytest.mark.parametrize(
-    ("in_ci", "error"),
-    [(True, Unavailable("only root can start one", "sudo")), (False, VmlabError("dockerd: it ended"))],
-)
-def test_a_set_up_that_must_work_ends_the_run(
-    in_ci: bool, error: VmlabError, executed: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In CI an absent part is a failure, and a part that failed is one everywhere: no test is run."""
-    monkeypatch.setenv("CI", "true") if in_ci else monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(commands, "run", raising(error))
-
-    with pytest.raises(type(error)):
-        suite.run([])
-
-    assert executed == []
-
-
-def test_unit_tests_need_no_daemon(executed: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`vmlab test tests/unit/...` sets nothing up."""
-    monkeypatch.setattr(commands, "run", raising(AssertionError("set up")))
-
-    run_suite("tests/unit/lab")
-
-    assert len(executed) == 1

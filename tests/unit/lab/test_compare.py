@@ -1,15 +1,15 @@
-"""The comparison: its promised form, its numbers, and what its verdict dares to say."""
+"""The comparison: its promised form, its numbers, and what its verdict claims."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from lab.compare import compare
-from lab.results import RunData, load
-from lab.sample import Sample
+from lab.analysis.comparison import compare
+from lab.measuring.runs import RunData, StackFacts, load
+from lab.measuring.samples import Sample
 from machine.errors import VmlabError
 from tests.unit.lab.example import ARTIFACT, HOST, LIMITS, MISSING, boot, facts, run_of, writer
 
@@ -26,7 +26,7 @@ def test_the_form_of_the_comparison(tmp_path: Path) -> None:
 
     comparison = compare([load(run.run, tmp_path)])
 
-    assert list(comparison) == ["run", "accelerator", "verdict", "host", "substrates"]
+    assert list(comparison) == ["schema", "run", "accelerator", "verdict", "host", "substrates"]
     assert (comparison["run"], comparison["host"]) == (run.run, HOST)
     assert comparison["substrates"]["kubernetes"] == MISSING
     docker: Any = comparison["substrates"]["docker"]
@@ -113,7 +113,7 @@ def test_the_verdict_says_what_the_numbers_say(tmp_path: Path) -> None:
     assert verdict.startswith("A bare process gives its first answer after ")
     assert "; a container takes 1" in verdict
     assert " times (1" in verdict
-    assert "In memory one copy takes " in verdict
+    assert "One copy uses this much memory (PSS): " in verdict
 
 
 def test_where_the_interval_holds_1_no_difference_is_claimed(tmp_path: Path) -> None:
@@ -147,13 +147,13 @@ def test_where_the_interval_holds_1_no_difference_is_claimed(tmp_path: Path) -> 
             "Not the same limits: do not compare (cpus: process 1, docker 2)",
         ),
         ({"limits": {**LIMITS, "memory_bytes": 1024**3}}, "(memory: process 512 MiB, docker 1024 MiB)"),
-        ({"artifact": ""}, "What bytes docker ran could not be read back"),
+        ({"artifact": ""}, "The bytes that docker ran could not be read back"),
     ],
 )
 def test_unequal_stacks_are_not_compared(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     """Other bytes or other limits come before any claim."""
     run = run_of(tmp_path, "process", "docker")
-    run.stacks["docker"] |= changes
+    run.stacks["docker"] |= cast(StackFacts, changes)
 
     verdict = compare([run])["verdict"]
 
@@ -186,7 +186,7 @@ def test_several_runs_are_never_pooled(tmp_path: Path) -> None:
 
 def _without_process(tmp_path: Path, **facts_of_vm: Any) -> tuple[RunData, RunData]:
     base, other = run_of(tmp_path, "process"), run_of(tmp_path, "vm")
-    other.stacks["vm"] |= facts_of_vm
+    other.stacks["vm"] |= cast(StackFacts, facts_of_vm)
     return base, other
 
 
@@ -207,7 +207,7 @@ def test_a_base_of_another_run_counts_on_the_same_machine_only(tmp_path: Path) -
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
-    """A run of which nothing came says so, and one without a bare process says why there are no ratios."""
+    """A run without measurements states that, and one without a bare process states why there are no ratios."""
     run = writer(tmp_path)
     run.set_stack("docker", MISSING)
     run.finish()

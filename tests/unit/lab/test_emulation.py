@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 
-from lab import report
-from lab.compare import compare
-from lab.export import csv_form, json_form, markdown, table
-from lab.results import RunData
+from lab.analysis.comparison import compare
+from lab.measuring.runs import RunData
+from lab.output import forms, report
 from tests.unit.lab.example import run_of
 
 SENTENCE = (
-    "vm ran under TCG (software emulation): its times say nothing about KVM's; "
-    "do not compare them with figures of others."
+    "vm ran under TCG (software emulation): its times do not predict those under KVM; "
+    "do not compare them with other machines' figures."
 )
 REASON = "/dev/kvm opens, but a guest did not reach its first line in 5 s"
 TCG = {"accelerator": "tcg", "accelerator_reason": REASON}
@@ -38,10 +37,10 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize("form", [table, markdown, json_form, csv_form])
+@pytest.mark.parametrize("form", [forms.text, forms.markdown, forms.json, forms.csv])
 def test_every_form_says_it(tmp_path: Path, form: Any) -> None:
     """Whoever is handed one form reads on what the guest ran, and that its times are not comparable."""
-    text = flat(form.render(compare([run_with(tmp_path, TCG)]))).replace("\\", "")
+    text = flat(form(compare([run_with(tmp_path, TCG)]))).replace("\\", "")
 
     assert SENTENCE in text
     assert "tcg" in text
@@ -50,12 +49,12 @@ def test_every_form_says_it(tmp_path: Path, form: Any) -> None:
 def test_the_table_has_it_at_its_head(tmp_path: Path) -> None:
     """The first line names the accelerator and why; the emulated row's ratio has a mark, and the mark a meaning."""
     comparison = compare([run_with(tmp_path, TCG)])
-    lines = table.render(comparison).splitlines()
+    lines = forms.text(comparison).splitlines()
 
     assert lines[0] == f"accelerator: tcg (software emulation; {REASON})"
-    assert markdown.render(comparison).replace("\\", "").startswith(f"{lines[0]}\n\n| stack")
+    assert forms.markdown(comparison).replace("\\", "").startswith(f"{lines[0]}\n\n| stack")
     assert [line.split()[0] for line in lines if line.startswith(("process", "vm")) and "†" in line] == ["vm"]
-    assert any(line.startswith("† made under TCG") for line in lines)
+    assert any(line.startswith("† measured under TCG") for line in lines)
 
 
 def test_a_narrow_table_keeps_it(tmp_path: Path) -> None:
@@ -68,7 +67,7 @@ def test_a_narrow_table_keeps_it(tmp_path: Path) -> None:
         for s in run.samples
     ]
 
-    lines = table.render(compare([run])).splitlines()
+    lines = forms.text(compare([run])).splitlines()
 
     assert max(map(len, lines)) <= 110
     assert next(line.partition("  ")[0] for line in lines if line.startswith("a-name")).endswith("… (tcg)")
@@ -88,8 +87,8 @@ def test_the_report_has_it_too(tmp_path: Path) -> None:
 def test_json_and_csv_have_it_in_every_row(tmp_path: Path) -> None:
     """A program that reads one row knows on what it was made."""
     comparison = compare([run_with(tmp_path, TCG)])
-    found = json.loads(json_form.render(comparison))["substrates"]
-    lines = list(csv.DictReader(io.StringIO(csv_form.render(comparison))))
+    found = json.loads(forms.json(comparison))["substrates"]
+    lines = list(csv.DictReader(io.StringIO(forms.csv(comparison))))
 
     assert (found["vm"]["accelerator"], found["vm"]["not_comparable"]) == ("tcg", SENTENCE)
     assert (found["process"]["accelerator"], found["process"]["not_comparable"]) == ("", "")
@@ -101,12 +100,12 @@ def test_json_and_csv_have_it_in_every_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("conditions", [KVM, {}])
 def test_kvm_and_no_guest_have_no_mark(tmp_path: Path, conditions: dict[str, Any]) -> None:
-    """Numbers of a real virtual machine, and of none, can be held against others'."""
+    """Numbers of a real virtual machine, and of none, can be compared with others'."""
     run = run_with(tmp_path, conditions)
     comparison = compare([run])
-    forms = [form.render(comparison) for form in (table, markdown, json_form, csv_form)]
+    texts = [form(comparison) for form in (forms.text, forms.markdown, forms.json, forms.csv)]
 
-    for text in (*forms, report.render(comparison, run)):
+    for text in (*texts, report.render(comparison, run)):
         assert "†" not in text
         assert "software emulation" not in text
     assert comparison["accelerator"] == (
@@ -122,7 +121,7 @@ def test_several_emulated_stacks_share_a_sentence(tmp_path: Path) -> None:
 
     verdict = compare([run])["verdict"]
 
-    assert "vm and docker ran under TCG (software emulation): their times say nothing" in verdict
+    assert "vm and docker ran under TCG (software emulation): their times do not predict" in verdict
     assert verdict.count("ran under TCG") == 1
 
 
@@ -152,7 +151,7 @@ def test_a_guest_that_was_not_measured_says_nothing(tmp_path: Path) -> None:
     run.stacks["vm"] = {"available": False, "reason": "no libvirtd", "fix": "vmlab host up libvirt"}
     run.samples[:] = [sample for sample in run.samples if sample.dimensions["stack"] != "vm"]
 
-    text = table.render(compare([run]))
+    text = forms.text(compare([run]))
 
     assert "accelerator" not in text
     assert "TCG" not in text

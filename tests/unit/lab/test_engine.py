@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import engine
+from lab.deploying import engines
 from machine.errors import InvalidInput
 
 VARIABLES = (
@@ -47,19 +47,19 @@ def test_the_embedded_engine_where_there_is_no_other() -> None:
     """Without pulumi on PATH the embedded engine gets the verb, the stack, and every flag as it was typed."""
     flags = ["--json", "--target", "urn:a b", "-C", "/elsewhere"]
 
-    assert engine.command_of(["up", "docker", *flags]) == [*EMBEDDED, "up", "--stack", "docker", *flags]
+    assert engines.command_of(["up", "docker", *flags]) == [*EMBEDDED, "up", "--stack", "docker", *flags]
 
 
 def test_the_official_engine_where_it_is(pulumi: str) -> None:
     """With pulumi on PATH it is taken, and told not to ask where nobody sits."""
-    assert engine.command_of(["up", "docker"]) == [pulumi, "up", "--stack", "docker", "--yes"]
-    assert engine.command_of(["preview", "docker"]) == [pulumi, "preview", "--stack", "docker"]
+    assert engines.command_of(["up", "docker"]) == [pulumi, "up", "--stack", "docker", "--yes"]
+    assert engines.command_of(["preview", "docker"]) == [pulumi, "preview", "--stack", "docker"]
 
 
 @pytest.mark.parametrize("verb", ["up", "destroy", "refresh"])
 def test_yes_is_said_once(pulumi: str, verb: str) -> None:
     """A --yes of the user's is not said again."""
-    assert engine.command_of([verb, "docker", "--yes"]).count("--yes") == 1
+    assert engines.command_of([verb, "docker", "--yes"]).count("--yes") == 1
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_yes_is_said_once(pulumi: str, verb: str) -> None:
 )
 def test_words_of_the_official_engine(pulumi: str, verb: str, words: list[str]) -> None:
     """Verbs that the official CLI calls otherwise are translated."""
-    assert engine.command_of([verb, "docker"]) == [pulumi, *words, "--stack", "docker"]
+    assert engines.command_of([verb, "docker"]) == [pulumi, *words, "--stack", "docker"]
 
 
 @pytest.mark.parametrize("spelling", [["--engine", "embedded"], ["--engine=embedded"]])
@@ -77,13 +77,13 @@ def test_the_user_overrides(pulumi: str, spelling: list[str], first: bool) -> No
     """--engine decides wherever and however it is spelled, and is not handed on."""
     rest = [*spelling, "docker"] if first else ["docker", *spelling]
 
-    assert engine.command_of(["up", *rest]) == [*EMBEDDED, "up", "--stack", "docker"]
+    assert engines.command_of(["up", *rest]) == [*EMBEDDED, "up", "--stack", "docker"]
 
 
 def test_an_engine_that_is_not_there() -> None:
     """Asking for an official CLI that is absent is wrong use, with the way out."""
     with pytest.raises(InvalidInput, match="no official pulumi") as raised:
-        engine.command_of(["up", "docker", "--engine", "official"])
+        engines.command_of(["up", "docker", "--engine", "official"])
 
     assert raised.value.exit_code == 2
     assert "--engine" in raised.value.next_command
@@ -93,18 +93,41 @@ def test_an_engine_that_is_not_there() -> None:
 def test_an_engine_that_does_not_exist(flags: list[str]) -> None:
     """A wrong or missing name of an engine is wrong use."""
     with pytest.raises(InvalidInput, match="auto, official, embedded"):
-        engine.command_of(["up", "docker", *flags])
+        engines.command_of(["up", "docker", *flags])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["--skip-preview"], []),
+        (["--target", "urn:vm", "-p", "4"], ["--json"]),
+        (["--message=of vm", "--message", "vm"], []),
+        (["--engine", "embedded", "-f"], ["-y"]),
+    ],
+)
+def test_a_stack_behind_flags(before: list[str], after: list[str]) -> None:
+    """`vmlab up --skip-preview vm` means the stack vm: the first word that is neither a flag nor a flag's value."""
+    flags = [word for word in [*before, *after] if word not in ("--engine", "embedded")]
+
+    assert engines.command_of(["up", *before, "vm", *after]) == [*EMBEDDED, "up", "--stack", "vm", *flags]
+
+
+def test_a_stack_that_is_named_by_its_flag() -> None:
+    """--stack is passed on as it was typed, and another word is not taken for a stack."""
+    words = ["outputs", "--stack", "vm", "url"]
+
+    assert engines.command_of(words) == [*EMBEDDED, *words]
 
 
 @pytest.mark.parametrize("verb", ["config", "stack"])
 def test_verbs_with_words_of_their_own(verb: str) -> None:
     """`config set` and `stack ls` are words, not stacks."""
-    assert engine.command_of([verb, "ls"]) == [*EMBEDDED, verb, "ls"]
+    assert engines.command_of([verb, "ls"]) == [*EMBEDDED, verb, "ls"]
 
 
 def test_the_environment_of_both(home: Path) -> None:
     """State, plugins and passphrase lie in the lab's own folder; the passphrase is readable by its owner only."""
-    found = engine.environment()
+    found = engines.environment()
 
     passphrase = Path(found["PULUMI_CONFIG_PASSPHRASE_FILE"])
     assert found["PULUMI_BACKEND_URL"] == f"file://{home / 'state'}"
@@ -115,9 +138,9 @@ def test_the_environment_of_both(home: Path) -> None:
 
 def test_a_passphrase_is_made_once(capsys: pytest.CaptureFixture[str]) -> None:
     """The second run reads what the first one made and announced: another would lose every secret."""
-    first = Path(engine.environment()["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text()
+    first = Path(engines.environment()["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text()
     said = capsys.readouterr().err
-    second = Path(engine.environment()["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text()
+    second = Path(engines.environment()["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text()
 
     assert first == second
     assert "made a passphrase" in said
@@ -129,7 +152,7 @@ def test_the_users_passphrase_is_used(name: str, home: Path, monkeypatch: pytest
     """Where the user named a passphrase, even an empty one, none is made."""
     monkeypatch.setenv(name, "/mine" if name.endswith("FILE") else "")
 
-    found = engine.environment()
+    found = engines.environment()
 
     assert not (home / "state" / "passphrase").exists()
     assert found.get("PULUMI_CONFIG_PASSPHRASE_FILE", "/mine") == "/mine"
@@ -140,7 +163,7 @@ def test_lines_for_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     folder = tmp_path / "it's here"
     monkeypatch.setenv("VMLAB_HOME", str(folder))
 
-    lines = [shlex.split(line) for line in engine.exports().splitlines()]
+    lines = [shlex.split(line) for line in engines.exports().splitlines()]
 
     assert all(words[0] == "export" and len(words) == 2 for words in lines)
     assert ["export", f"PULUMI_BACKEND_URL=file://{folder / 'state'}"] in lines

@@ -1,4 +1,4 @@
-"""What a comparison says of guests beyond their boot: what comes before the service, and their own account of it."""
+"""What a comparison states of guests beyond their boot: what comes before the service, and their own account of it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import report
-from lab.compare import compare
-from lab.results import load
-from lab.sample import Sample
+from lab.analysis.comparison import compare
+from lab.measuring.runs import load
+from lab.measuring.samples import Sample
+from lab.output import report
 from tests.unit.lab.example import boot, facts, run_of, writer
 
 
@@ -18,7 +18,7 @@ def test_what_comes_before_the_service_is_said(tmp_path: Path) -> None:
     """The verdict has a guest's and the process's time to the service's own first line: the phases up to it, summed."""
     comparison = compare([run_of(tmp_path, "process", "vm")])
     found = re.search(
-        r"Before the service's own first line pass (\S+) s in a virtual machine, (\S+) ms in a bare",
+        r"The service's first line runs after (\S+) s in a virtual machine, (\S+) ms in a bare",
         comparison["verdict"],
     )
 
@@ -31,7 +31,7 @@ def test_what_comes_before_the_service_is_said(tmp_path: Path) -> None:
 
 def test_without_a_guest_nothing_is_said_of_it(tmp_path: Path) -> None:
     """A process and a container share the host's kernel: there is no such sentence."""
-    assert "own first line" not in compare([run_of(tmp_path, "process", "docker")])["verdict"]
+    assert "first line runs" not in compare([run_of(tmp_path, "process", "docker")])["verdict"]
 
 
 def test_systemds_own_account_is_kept_apart(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Climbing with steps that only say that they were taken: every one in every block, in an order that the seed repeats."""
+"""Climbing with steps that only record that they were booted: every one in every block, in an order that the seed repeats."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lab import results
 from lab.ladder.climb import climb
 from lab.ladder.steps import Step
-from lab.sample import Sample
+from lab.measuring import runs
+from lab.measuring.plan import Plan
+from lab.measuring.samples import Sample
 from machine.errors import VmlabError
 from substrates.contract import Boot, Request, Slot
 
@@ -21,7 +22,7 @@ BLOCKS = 5
 
 
 class Machine:
-    """Boots nothing; says what was booted and destroyed, in order. What is in `broken` fails from that boot on."""
+    """Boots nothing; records what was booted and destroyed, in order. What is in `broken` fails from that boot on."""
 
     def __init__(self, **broken: int) -> None:
         self.booted: list[str] = []
@@ -38,7 +39,7 @@ class Machine:
             self.booted.append(name)
             self.slots.append(slot)
             if self.booted.count(name) > self._broken.get(name, 10**6):
-                raise VmlabError(f"{name} is broken\nand more is said")
+                raise VmlabError(f"{name} is broken\nand more is printed")
             copy = f"{name} {len(self.booted)}"
             return Boot(copy, {"requested": 0, "accepted": 1000, "answered": 10**6})
 
@@ -49,12 +50,12 @@ def climbed(
     root: Path, machine: Machine, seed: int = 7
 ) -> tuple[dict[str, str], list[Sample], list[list[str]]]:
     """What failed, the samples, and what was booted by block, the warm-up first."""
-    writer = results.create(root=root, seed=seed, host={})
-    failed = climb(machine.steps(), BLOCKS, seed, writer, lambda text: None)
+    writer = runs.create(root=root, seed=seed, host={})
+    failed = climb(machine.steps(), Plan(BLOCKS, 0, seed), writer)
     writer.finish()
     width = len(machine.booted) // (BLOCKS + 1)
     blocks = [machine.booted[at : at + width] for at in range(0, len(machine.booted), width)]
-    return failed, results.load(writer.run, root).samples, blocks
+    return failed, runs.load(writer.run, root).samples, blocks
 
 
 def test_every_step_is_in_every_block(tmp_path: Path) -> None:

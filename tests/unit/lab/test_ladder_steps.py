@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab.ladder import steps, verb
+from lab.commands import ladder
+from lab.ladder import steps
 from lab.ladder.steps import VARIANTS, Step, names
 from substrates import namespaces, rungs
 
@@ -63,14 +64,14 @@ def test_as_root_all_are_there(definitions: None, monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_root_user_comes_first(definitions: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each rung that needs no root has a row of its own, `user` before all; the two others say that they need root."""
+    """Each rung that needs no root has a row of its own, `user` before all; the two others state that they need root."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     found, missing = own()
     others = [name for name in rungs.NAMES if name not in (*ROOT_ONLY, "user")]
 
     assert [step.name for step in found if step.variant == "null"] == ["fork+exec", "user", *others]
-    assert [(gap.name, gap.variant) for gap in missing] == [(n, v) for n in ROOT_ONLY for v in VARIANTS]
-    assert all(gap.name in gap.reason and "needs root" in gap.reason for gap in missing)
+    assert [(gap.rung, gap.variant) for gap in missing] == [(n, v) for n in ROOT_ONLY for v in VARIANTS]
+    assert all(gap.rung in gap.reason and "needs root" in gap.reason for gap in missing)
 
 
 def test_the_step_before_is_noted(definitions: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +79,7 @@ def test_the_step_before_is_noted(definitions: None, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     writer = Writer()
 
-    verb._note(writer, *own())  # type: ignore[arg-type]
+    ladder._note(writer, *own())  # type: ignore[arg-type]
 
     assert writer.stacks["fork+exec (null)"]["after"] == ""
     assert writer.stacks["user (service)"]["after"] == "fork+exec"

@@ -22,7 +22,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "lab").mkdir()
     (folder / "lab" / "__main__.py").write_text(LAB)
     made = launch(folder / "vmlab")
-    assert "making .venv" in made.stderr, made.stderr
+    assert "creating .venv" in made.stderr, made.stderr
     return folder
 
 
@@ -74,7 +74,7 @@ def test_an_environment_that_does_not_fit_is_made_again(checkout: Path, damage: 
 
     first, second = launch(checkout / "vmlab"), launch(checkout / "vmlab")
 
-    assert "making .venv" in first.stderr
+    assert "creating .venv" in first.stderr
     assert not stray.exists()
     assert second.stderr == ""
 
@@ -94,4 +94,4 @@ def test_two_at_once_make_one(checkout: Path) -> None:
     ended = [one.communicate(timeout=120) for one in both]
 
     assert [one.returncode for one in both] == [7, 7]
-    assert sum("making .venv" in said for _, said in ended) == 1
+    assert sum("creating .venv" in said for _, said in ended) == 1

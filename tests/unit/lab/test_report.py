@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from lab import report
-from lab.compare import compare
-from lab.picture.axis import WIDTH, axis_for
-from lab.results import RunData, load
+from lab.analysis.comparison import compare
+from lab.measuring.runs import RunData, load
+from lab.output import report
+from lab.output.pictures.axis import WIDTH, axis_for
 from tests.unit.lab.example import MISSING, run_of, writer
 
 VOID = {"meta", "br", "hr"}

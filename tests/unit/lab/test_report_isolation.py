@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from lab import report_isolation
-from lab.boundaries import show as boundaries
+from lab.analysis.comparison import compare
+from lab.boundaries import table as boundaries
 from lab.boundaries.findings import Finding
-from lab.compare import compare
-from lab.ladder import show as ladder_show
-from lab.ladder.figures import figures
-from lab.report import render
+from lab.commands import report
+from lab.ladder.figures import FILE, figures
+from lab.output.report import render
 from tests.unit.lab.example import run_of
 from tests.unit.lab.test_ladder_figures import ladder
 
@@ -19,14 +17,13 @@ from tests.unit.lab.test_ladder_figures import ladder
 def test_sections_come_from_the_runs_folder(tmp_path: Path) -> None:
     """Both are shown with their texts escaped, the page stays offline, and its own sections are still there."""
     run = run_of(tmp_path, "process", "docker")
-    climbed = json.dumps(figures(ladder(tmp_path / "ladder")))
-    (run.directory / ladder_show.FILE).write_text(climbed)
+    (run.directory / FILE).write_text(figures(ladder(tmp_path / "ladder")).json())
     boundaries.keep(boundaries.table({"<b>": {"kernel": Finding("own", "6.1")}}, {}, {}), run.directory)
-    page = render(compare([run]), run)
+    page = render(compare([run]), run, report.sections(run))
     for word in (
         "The isolation ladder",
         "+ mount",
-        "What is kept apart",
+        "What is isolated",
         "own: 6.1",
         "&lt;b&gt;",
         "The numbers",
@@ -39,6 +36,6 @@ def test_sections_come_from_the_runs_folder(tmp_path: Path) -> None:
 def test_without_them_there_are_no_sections(tmp_path: Path) -> None:
     """A run that nobody climbed for, or whose file is torn, has a report without them."""
     run = run_of(tmp_path, "process")
-    assert report_isolation.sections(run) == []
-    (run.directory / ladder_show.FILE).write_text('{"run": ')
-    assert report_isolation.sections(run) == []
+    assert report.sections(run) == []
+    (run.directory / FILE).write_text('{"run": ')
+    assert report.sections(run) == []

@@ -7,13 +7,7 @@ import time
 
 import pytest
 
-from lab import stats
-
-
-def test_median() -> None:
-    """The middle, or the mean of the middle two; the order does not matter."""
-    assert stats.median([3, 1, 2]) == 2
-    assert stats.median([4, 1, 3, 2]) == 2.5
+from lab.analysis import stats
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pulumi.output import Unknown
 
 from clients.libvirt import content, domains
 from providers.libvirt import DomainProvider, NetworkProvider, PoolProvider, VolumeProvider
-from providers.libvirt.domain import _outputs, _said, _spec
+from providers.libvirt.domain import _filled, _outputs, _spec
 
 MIB = 1024**2
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
@@ -23,8 +23,8 @@ DISK: dict[str, Any] = {"name": "disk", "pool": "p", "files": {"a": "1", "b": "2
 
 def made(**more: Any) -> dict[str, Any]:
     """The outputs of a guest that runs as it was asked for."""
-    said = _said({**GUEST, **more})
-    return _outputs(said, domains.Found(_spec(said), running=True), answered=True)
+    filled = _filled({**GUEST, **more})
+    return _outputs(filled, domains.Found(_spec(filled), running=True), answered=True)
 
 
 def disk(**more: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The service, run for real on loopback: its answers, its counter, its stopping."""
+"""The service as a process on loopback: its answers, its counter, its shutdown."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Running:
 
 @contextmanager
 def running(directory: Path, **environment: str) -> Iterator[Running]:
-    """A service that is gone afterwards."""
+    """A service that is killed afterwards."""
     service = Running(directory, **environment)
     try:
         yield service
@@ -58,7 +58,7 @@ def running(directory: Path, **environment: str) -> Iterator[Running]:
 
 
 def test_root_says_who_answers(tmp_path: Path) -> None:
-    """`/` names version, instance, nonce, host, kernel and start."""
+    """`/` returns version, instance, nonce, host, kernel and start."""
     with running(tmp_path, NONCE="abc", INSTANCE="one") as service:
         status, body = service.get("/")
 
@@ -93,7 +93,7 @@ def test_stamps_are_in_order(tmp_path: Path) -> None:
     ],
 )
 def test_status(tmp_path: Path, path: str, status: int) -> None:
-    """Each path answers with its status; a bad number is a 400 that names it."""
+    """Each path answers with its status; an invalid number is a 400 that names it."""
     with running(tmp_path) as service:
         found, body = service.get(path)
 
@@ -102,7 +102,7 @@ def test_status(tmp_path: Path, path: str, status: int) -> None:
 
 
 def test_work_burns_cpu_and_does_not_block(tmp_path: Path) -> None:
-    """/work uses that much CPU time, and health is answered meanwhile."""
+    """/work uses the requested CPU time, and /healthz answers meanwhile."""
     with running(tmp_path) as service:
         worker = threading.Thread(target=service.get, args=("/work?ms=400",))
         worker.start()
@@ -116,7 +116,7 @@ def test_work_burns_cpu_and_does_not_block(tmp_path: Path) -> None:
 
 
 def test_memory_is_held(tmp_path: Path) -> None:
-    """/memory holds as much as it was asked for."""
+    """/memory holds the requested amount."""
     with running(tmp_path) as service:
         service.get("/memory?mb=50")
         rss = Path(f"/proc/{service.child.pid}/statm").read_text().split()[1]
@@ -125,7 +125,7 @@ def test_memory_is_held(tmp_path: Path) -> None:
 
 
 def test_every_acknowledged_visit_survives_kill(tmp_path: Path) -> None:
-    """Visits that were acknowledged to concurrent clients are there after kill -9 and a restart."""
+    """Visits that were acknowledged to concurrent clients are counted after kill -9 and a restart."""
     acknowledged = []
     with running(tmp_path) as service:
 
@@ -153,7 +153,7 @@ def test_every_acknowledged_visit_survives_kill(tmp_path: Path) -> None:
 
 
 def test_config_shows_only_a_fingerprint(tmp_path: Path) -> None:
-    """/config shows settings, and of the secret nothing but a fingerprint."""
+    """/config returns the settings, and only a fingerprint of the secret."""
     secret = tmp_path / "secret"
     secret.write_text("hunter2-canary")
     with running(tmp_path, SETTING_COLOUR="blue", SECRET_FILE=str(secret)) as service:
@@ -166,7 +166,7 @@ def test_config_shows_only_a_fingerprint(tmp_path: Path) -> None:
 
 
 def test_sigterm_finishes_what_runs(tmp_path: Path) -> None:
-    """On SIGTERM a request that runs is answered, then the service ends with 0."""
+    """On SIGTERM a running request is answered, then the service exits with 0."""
     with running(tmp_path) as service:
         answers: list[tuple[int, bytes]] = []
         worker = threading.Thread(target=lambda: answers.append(service.get("/work?ms=300")))
@@ -180,7 +180,7 @@ def test_sigterm_finishes_what_runs(tmp_path: Path) -> None:
 
 
 def test_drain(tmp_path: Path) -> None:
-    """With DRAIN_SECONDS /readyz fails at once on SIGTERM while / still answers; then it refuses."""
+    """With DRAIN_SECONDS, /readyz fails immediately on SIGTERM while / still answers; then connections are refused."""
     with running(tmp_path, DRAIN_SECONDS="0.5") as service:
         service.child.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + 0.4
@@ -193,7 +193,7 @@ def test_drain(tmp_path: Path) -> None:
 
 
 def test_pipelined_and_broken_requests(tmp_path: Path) -> None:
-    """Two requests in one packet get two answers in order; nonsense gets a 400 and the connection ends."""
+    """Two requests in one packet get two answers in order; an invalid one gets a 400 and the connection is closed."""
     with running(tmp_path) as service, socket.create_connection(("127.0.0.1", service.port), 5) as link:
         link.sendall(b"GET /healthz HTTP/1.1\r\n\r\nGET /nope HTTP/1.1\r\n\r\nnonsense\r\n\r\n")
         raw = b""

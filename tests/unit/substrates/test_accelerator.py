@@ -21,7 +21,7 @@ from machine import places
 from machine.commands import until_line
 from machine.errors import InvalidInput, Unavailable, VmlabError
 from substrates.vm import accelerator
-from substrates.vm.accelerator import Accelerator, prove
+from substrates.vm.accelerator import Accelerator, access, prove
 
 ANSWERS = f'echo "a kernel says"; echo "{prove.LINE}"; exec sleep 60'
 ABORTS = 'echo "warning: odd" >&2; echo "Assertion failed." >&2; kill -ABRT $$'
@@ -37,9 +37,9 @@ FakeQemu = Callable[..., None]
 def kernel(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kernel file, a /dev/kvm that opens, a guest that is built already, and nothing in the environment."""
     monkeypatch.delenv(accelerator.VARIABLE, raising=False)
-    monkeypatch.setattr(prove, "DEVICE", tmp_path / "kvm")
+    monkeypatch.setattr(access, "DEVICE", tmp_path / "kvm")
     monkeypatch.setattr(prove, "DEADLINE_SECONDS", 1.0)
-    monkeypatch.setattr(prove, "QEMU_USER", "no-such-user")
+    monkeypatch.setattr(access, "QEMU_USER", "no-such-user")
     built = places.make(places.cache() / "accelerator" / prove._guest_key())
     (built / "initramfs").write_bytes(b"")
     (tmp_path / "kvm").touch()
@@ -107,7 +107,7 @@ def test_a_guest_that_says_its_line_proves_kvm(kernel: Path, qemu: FakeQemu, tmp
         ),
         (HANGS, "/dev/kvm opens, but a guest did not reach its first line in 1 s"),
         (CHATTERS, "/dev/kvm opens, but a guest did not reach its first line in 1 s"),
-        (MUTE, "/dev/kvm opens, but QEMU ended with code 3 before a guest's first line: it said nothing"),
+        (MUTE, "/dev/kvm opens, but QEMU ended with code 3 before a guest's first line: it printed nothing"),
         (PANICS, "/dev/kvm opens, but QEMU ended with code 0 before a guest's first line: Kernel panic - not "
          "syncing: No working init found"),
     ],
@@ -240,8 +240,8 @@ def test_a_device_that_this_user_may_not_open(
         raise PermissionError(13, "Permission denied")
 
     qemu(ANSWERS)
-    prove.DEVICE.chmod(0o660)
-    os.chown(prove.DEVICE, -1, 5)
+    access.DEVICE.chmod(0o660)
+    os.chown(access.DEVICE, -1, 5)
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", refuse)
         reason = prove.obstacle()
@@ -296,19 +296,19 @@ def test_no_kernel_file(kernel: Path, qemu: FakeQemu, tmp_path: Path) -> None:
 def test_libvirts_user_is_looked_at(kernel: Path, qemu: FakeQemu, monkeypatch: pytest.MonkeyPatch) -> None:
     """KVM that works for us alone is not taken, and refused with that reason to who asks for it; a chmod mends it."""
     qemu(ANSWERS)
-    monkeypatch.setattr(prove, "QEMU_USER", "nobody")
-    prove.DEVICE.chmod(0o660)
+    monkeypatch.setattr(access, "QEMU_USER", "nobody")
+    access.DEVICE.chmod(0o660)
 
     for found in (accelerator.proven(kernel), accelerator.proven(kernel)):  # proven, and from the cache
         assert found.name == "tcg"
         assert found.reason.startswith(
-            f"a guest runs under KVM here, but libvirt runs them as nobody, which may not open {prove.DEVICE} (mode 0660"
+            f"a guest runs under KVM here, but libvirt runs them as nobody, which may not open {access.DEVICE} (mode 0660"
         )
     with pytest.raises(
         InvalidInput, match=r"KVM was asked for and cannot be used: a guest runs .* nobody, which may"
     ):
         accelerator.proven(kernel, "kvm")
-    prove.DEVICE.chmod(0o666)
+    access.DEVICE.chmod(0o666)
     assert accelerator.proven(kernel).name == accelerator.proven(kernel, "kvm").name == "kvm"
 
 
@@ -316,9 +316,9 @@ def test_libvirts_user_is_looked_at(kernel: Path, qemu: FakeQemu, monkeypatch: p
 def test_an_access_list_is_believed(kernel: Path, qemu: FakeQemu, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where libvirt's user may be let in by an access list, KVM is not refused for the sake of the mode."""
     qemu(ANSWERS)
-    monkeypatch.setattr(prove, "QEMU_USER", "nobody")
-    monkeypatch.setattr(os, "listxattr", lambda path: [prove.ACCESS_LIST] if path == prove.DEVICE else [])
-    prove.DEVICE.chmod(0o660)
+    monkeypatch.setattr(access, "QEMU_USER", "nobody")
+    monkeypatch.setattr(os, "listxattr", lambda path: [access.ACCESS_LIST] if path == access.DEVICE else [])
+    access.DEVICE.chmod(0o660)
 
     assert accelerator.proven(kernel, "kvm").name == "kvm"
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from machine.errors import Unavailable
-from substrates import boundaries, process
+from substrates import process
 from substrates.boundaries import program
 from substrates.boundaries.reading import Limit, parse
 from substrates.docker import substrate as docker
+from substrates.kubernetes import substrate as kubernetes
+from substrates.kubernetes.copies import Definition
 
 COMMAND = ["/usr/bin/python3.11", "-I", "-S", "/srv/app.py"]
 STATUS = "Name:\tprobe\nCapEff:\t0000000000000400\nCapBnd:\t00000000000000ff\nNoNewPrivs:\t0\nSeccomp:\t2\n"
@@ -76,7 +78,7 @@ def test_no_proc_is_read_too() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"version": "1"}', b'"text"', b'{"files": 3}'])
 def test_other_answers_are_refused(body: bytes) -> None:
     """The service's own answer, a torn one, or none is a clear error."""
-    with pytest.raises(ValueError, match="no answer of the probe"):
+    with pytest.raises(ValueError, match="not an answer of the probe"):
         parse(body)
 
 
@@ -107,14 +109,16 @@ def test_script_is_replaced_and_nothing_else() -> None:
 
 def test_process_and_container_carry_it() -> None:
     """The copy keeps its own environment and gets the program and the bounds; everything else stays as it was."""
-    own = process.Definition("n", COMMAND, 1, "/", 1.0, 1, environment={"A": "b"})
-    made = boundaries.instead("process", own, {"PROBE_TASKS": "7"})
+    own = process.define(
+        name="n", command=COMMAND, port=1, health="/", cpus=1.0, memory_bytes=1, environment={"A": "b"}
+    )
+    made = process.with_probe(own, {"PROBE_TASKS": "7"})
     assert made.environment["A"] == "b"
     assert made.environment["PROBE_TASKS"] == "7"
     assert bytes.fromhex(made.environment[program.VARIABLE]) == program.program()
     assert own.environment == {"A": "b"}
     config = {"Image": "i", "Entrypoint": COMMAND[:1], "Cmd": COMMAND[1:], "Env": ["A=b"]}
-    inside = boundaries.instead("docker", docker.Definition(config, "8080/tcp"), {}).config
+    inside = docker.with_probe(docker.Definition(config, "8080/tcp"), {}).config
     assert [*inside["Entrypoint"], *inside["Cmd"]] == program.instead_of(COMMAND)
     assert inside["Env"][0] == "A=b"
     assert (inside["Image"], config["Cmd"]) == ("i", COMMAND[1:])
@@ -136,7 +140,7 @@ def test_pod_carries_it_without_being_killed_for_it() -> None:
         "readinessProbe": {},
     }
     own = Template({"spec": {"containers": [container]}})
-    made = boundaries.instead("kubernetes", own, {}).template["spec"]["containers"][0]
+    made = kubernetes.with_probe(cast(Definition, own), {}).template["spec"]["containers"][0]
     assert [*made["command"], *made["args"]] == program.instead_of(COMMAND)
     assert [row["name"] for row in made["env"]] == ["A", program.VARIABLE]
     assert set(made) >= {"readinessProbe"}
@@ -161,12 +165,12 @@ class Domain:
 
 def test_guest_carries_it_where_no_systemd_starts_the_service() -> None:
     """The configuration disk has a word a line and a variable a line; a guest whose unit starts the service is refused."""
-    pytest.importorskip("substrates.vm.substrate")
+    vm = pytest.importorskip("substrates.vm.substrate")
     files = {"command": "".join(f"{word}\n" for word in COMMAND), "environment": "A=b\n", "address": "x"}
-    made = boundaries.instead("vm", Guest(Domain("vmlab_variant=slim"), files), {"PROBE_CPUS": "2"}).files
+    made = vm.with_probe(Guest(Domain("vmlab_variant=slim"), files), {"PROBE_CPUS": "2"}).files
     assert made["command"].splitlines() == program.instead_of(COMMAND)
     assert made["environment"].startswith("A=b\nVMLAB_PROBE=7f454c46")
     assert made["environment"].endswith("\nPROBE_CPUS=2\n")
     assert len("".join(made.values())) < 1 << 18  # what the guest's init reads
     with pytest.raises(Unavailable, match="systemd"):
-        boundaries.instead("vm", Guest(Domain("quiet vmlab_variant=full"), files), {})
+        vm.with_probe(Guest(Domain("quiet vmlab_variant=full"), files), {})

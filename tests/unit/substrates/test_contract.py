@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from machine.errors import InvalidInput, NeverAnswered
 from machine.waiting import answer_seconds
-from substrates.contract import MILESTONES, Boot, Request, Slot, service_stamps
+from substrates.contract import MILESTONES, Boot, Limits, Request, Slot, service_stamps
 
 STAMPS = st.dictionaries(st.sampled_from(MILESTONES[1:-1]), st.integers(-(10**9), 10**10))
 
@@ -74,3 +74,14 @@ def test_silence_is_told_with_milestone_and_the_last_forty_lines() -> None:
     assert "line 9\n" not in str(error)
     assert str(error).endswith("line 49")
     assert "its log is empty" in str(NeverAnswered("it", "accepted", 3, []))
+
+
+def test_limits_have_the_members_that_are_known() -> None:
+    """As stack outputs and results have them: what nothing limits and what no guest sees is left out."""
+    assert Limits(1.0, None, enforced=False).as_dict() == {"cpus": 1.0, "enforced": False}
+    assert Limits(1.0, 2, enforced=True, guest_cpus=1).as_dict() == {
+        "cpus": 1.0,
+        "memory_bytes": 2,
+        "enforced": True,
+        "guest_cpus": 1,
+    }

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import select
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from clients.kubernetes import api
-from clients.kubernetes.access import KUBECONFIG, Choice
-from clients.kubernetes.api import Api, ApiError
+from clients.kubernetes import api, connection
+from clients.kubernetes.choice import KUBECONFIG, Choice, connect
+from clients.kubernetes.errors import ApiError
 from machine.errors import InvalidInput, Unavailable
-from substrates.contract import Request, Slot
+from substrates.contract import Limits, Request, Slot
 from substrates.inputs import folder
 from substrates.kubernetes import cluster as kubernetes_cluster
-from substrates.kubernetes import copies, node
+from substrates.kubernetes import copies, node, reported
 from substrates.kubernetes import substrate as kubernetes
 from substrates.kubernetes.copies import Address
 from substrates.kubernetes.watch import Watch
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault, kubeconfig
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "service"}, "annotations": {"vmlab.config-hash": "x"}},
@@ -47,66 +44,22 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-class Faulty(http.server.BaseHTTPRequestHandler):
-    """An API server with a fault: no metrics API, or what a test puts into `answers`."""
-
-    protocol_version = "HTTP/1.1"
-    answers: ClassVar[dict[str, tuple[int, list[object]]]] = {}
-    watched: ClassVar[threading.Semaphore] = threading.Semaphore(0)  # a watch has begun
-    let_go: ClassVar[threading.Semaphore] = threading.Semaphore(0)  # its client has ended it
-    gone: ClassVar[list[str]] = []  # what was deleted
-    silence = 5.0  # before a watch tells of its one change
-
-    def do_GET(self) -> None:
-        if "watch=true" in self.path:
-            self._watch()
-            return
-        status, lines = self.answers.get(self.path.partition("?")[0], (404, [{"message": "not found"}]))
-        body = "".join(json.dumps(line) + "\n" for line in lines).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-
-    def do_DELETE(self) -> None:
-        self.gone.append(self.path)
-        self.do_POST()
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-    def _watch(self) -> None:
-        """Nothing changes for a while; then one thing does, unless the client has gone."""
-        self.close_connection = True
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        self.watched.release()
-        if select.select([self.connection], [], [], self.silence)[0]:
-            self.let_go.release()
-            return
-        line = json.dumps({"type": "ADDED", "object": {"kind": "Pod"}}).encode() + b"\n"
-        self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(line), line))
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    """An API server."""
+    for name in ("VMLAB_KUBECONFIG", "VMLAB_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    server = FakeApi()
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Choice]:
-    """The faulty one, by its kubeconfig."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faulty) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        Faulty.answers = {"/version": (200, [{"gitVersion": "v1.2.3"}])}
-        Faulty.watched, Faulty.let_go = threading.Semaphore(0), threading.Semaphore(0)
-        Faulty.gone = []
-        row = {"name": "x", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}
-        contexts = [{"name": "x", "context": {"cluster": "x"}}]
-        path = tmp_path / "kubeconfig"
-        path.write_text(json.dumps({"current-context": "x", "contexts": contexts, "clusters": [row]}))
-        yield Choice(path, ours=False)
-        server.shutdown()
+def cluster(fake: FakeApi, tmp_path: Path) -> Choice:
+    """It, by its kubeconfig."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(kubeconfig(fake.url))
+    return Choice(path, ours=False)
 
 
 def test_pod_of_a_copy() -> None:
@@ -154,38 +107,41 @@ def test_load_balancer_without_an_address() -> None:
     )
 
 
-def test_cluster_without_metrics(cluster: Choice) -> None:
-    """The autoscaler is said to be off where the metrics API is not there, and on where it is only away for now."""
+def test_cluster_without_metrics(fake: FakeApi, cluster: Choice) -> None:
+    """The autoscaler is reported off where there is no metrics API, and on where it is only unavailable, without a wait."""
     assert (
         kubernetes_cluster.look(cluster).autoscaler == "off: the cluster has no metrics API (metrics.k8s.io)"
     )
-    Faulty.answers[kubernetes_cluster.METRICS] = (503, [{"message": "not now"}])
+    fake.faults = [Fault("GET", kubernetes_cluster.METRICS, status=503)]
     assert kubernetes_cluster.look(cluster).autoscaler == "on"
-    assert kubernetes_cluster.look(cluster).said == "v1.2.3"
+    assert fake.count("GET", kubernetes_cluster.METRICS) == 2
+    assert kubernetes_cluster.look(cluster).description == "v1.2.3"
 
 
-def test_refusals_are_the_servers_words(cluster: Choice) -> None:
-    """A refusal has the status and the message; what is not there is None to `look`, and gone to `delete`."""
-    api = Api(cluster)
-    Faulty.answers["/x"] = (403, [{"message": "exceeded quota"}])
+def test_refusals_are_the_servers_words(fake: FakeApi, cluster: Choice) -> None:
+    """A refusal has the status and the message; an object that does not exist is None to `look`, and gone to `delete`."""
+    api = connect(cluster)
+    fake.faults = [Fault("GET", "/api/v1/pods", status=403, message="exceeded quota")]
 
     with pytest.raises(ApiError, match="exceeded quota") as raised:
-        api.get("/x")
+        api.listed("/api/v1/pods")
     assert raised.value.status == 403
-    assert api.look("/nothing") is None
+    assert api.look("/api/v1/namespaces/nothing") is None
+    api.delete("/api/v1/namespaces/nothing")
 
 
-def test_nobody_answers(tmp_path: Path, cluster: Choice) -> None:
-    """A named cluster that is away is refused, the lab's own is unavailable; both say where."""
-    text = cluster.path.read_text()
-    (tmp_path / "other").write_text(text.replace(text.partition("127.0.0.1:")[2].partition('"')[0], "9"))
+def test_no_answer(tmp_path: Path) -> None:
+    """A named cluster that does not answer is bad input, the lab's own is unavailable; both name the server."""
+    path = tmp_path / "other"
+    path.write_text(kubeconfig("http://127.0.0.1:9"))
 
     with pytest.raises(
-        InvalidInput, match=r"points at http://127.0.0.1:9, which does not answer \(Connection refused\)"
+        InvalidInput,
+        match=r"points at http://127.0.0.1:9, which does not answer: Connection refused; next: give --kubeconfig",
     ):
-        Api(Choice(tmp_path / "other", ours=False)).get("/version")
+        connect(Choice(path, ours=False)).get("/version")
     with pytest.raises(Unavailable) as raised:
-        Api(Choice(tmp_path / "other")).get("/version")
+        connect(Choice(path)).get("/version")
     assert raised.value.fix == "vmlab host up kubernetes"
 
 
@@ -198,12 +154,10 @@ def changes(*statuses: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_watch(cluster: Choice) -> None:
-    """Each thing is stamped when it is first seen, by the pod and by its events; what was said is kept."""
+    """Each thing is stamped when it is first seen, by the pod and by its events; the events are kept."""
     ready = {"podIP": "10.0.0.9", "conditions": [{"type": "Ready", "status": "True"}]}
     pulled = {"kind": "Event", "reason": "Pulled", "message": "Container image already present"}
-    listing: dict[str, Any] = {"metadata": {"resourceVersion": "7"}}
     before = time.monotonic_ns()
-    Faulty.answers = {f"/api/v1/namespaces/n/{kind}": (200, [listing]) for kind in ("pods", "events")}
 
     class Told(Watch):
         """One whose two watches tell this."""
@@ -214,22 +168,22 @@ def test_watch(cluster: Choice) -> None:
             for line in lines:
                 self._note(time.monotonic_ns(), line["type"], line["object"])
 
-    with Told(Api(cluster), "n", "pod", 1.0) as watch:
+    with Told(connect(cluster), "n", "pod", 1.0) as watch:
         assert watch.until("ready", before + int(5e9))
         assert watch.until("pulled", before + int(5e9))
 
     assert before < watch.stamps_ns["scheduled"] <= watch.stamps_ns["ready"]
-    assert watch.said == ["Pulled: Container image already present"]
+    assert watch.events == ["Pulled: Container image already present"]
 
 
-def test_watch_outlives_a_silence(cluster: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A watch without changes for longer than an answer may take goes on: the change that comes then is told."""
-    monkeypatch.setattr(api, "ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr(Faulty, "silence", 0.5)
+def test_watch_outlives_a_silence(fake: FakeApi, cluster: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch without changes for longer than an answer may take continues: the change that comes then is reported."""
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.1)
+    fake.silence_seconds = 0.5
 
-    told = list(Api(cluster).watch("/api/v1/pods", 10.0))
+    changes = list(connect(cluster).watch("/api/v1/pods", 10.0))
 
-    assert [change["type"] for change in told] == ["ADDED"]
+    assert [change["type"] for change in changes] == ["ADDED"]
 
 
 def test_watch_ends_with_its_silence(cluster: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,43 +191,35 @@ def test_watch_ends_with_its_silence(cluster: Choice, monkeypatch: pytest.Monkey
     monkeypatch.setattr(api, "SPARE_SECONDS", 0.1)
     started = time.monotonic()
 
-    assert list(Api(cluster).watch("/api/v1/pods", 0.2)) == []
+    assert list(connect(cluster).watch("/api/v1/pods", 0.2)) == []
     assert time.monotonic() - started < 2
 
 
-def test_watch_leaves_nothing(cluster: Choice) -> None:
+def test_watch_leaves_nothing(fake: FakeApi, cluster: Choice) -> None:
     """After the `with` its connections are ended and its threads are gone, though nothing was told."""
-    listing: dict[str, Any] = {"metadata": {"resourceVersion": "7"}}
-    Faulty.answers = {f"/api/v1/namespaces/n/{kind}": (200, [listing]) for kind in ("pods", "events")}
     started = time.monotonic()
 
-    with Watch(Api(cluster), "n", "pod", 60.0) as watch:
+    with Watch(connect(cluster), "n", "pod", 60.0) as watch:
         for _ in range(2):
-            assert Faulty.watched.acquire(timeout=2)
+            assert fake.watched.acquire(timeout=2)
 
     assert [thread for thread in watch.threads if thread.is_alive()] == []
     for _ in range(2):
-        assert Faulty.let_go.acquire(timeout=2)
-    assert time.monotonic() - started < Faulty.silence - 1
-    assert watch.said == []
+        assert fake.let_go.acquire(timeout=2)
+    assert time.monotonic() - started < fake.silence_seconds - 1
+    assert watch.events == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_boot_that_breaks_off(
-    cluster: Choice, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+def test_interrupted_boot(
+    fake: FakeApi, cluster: Choice, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     """Whatever ends a boot after its pod was made, pod and Service are removed, and the error is told."""
-    ported = {"clusterIP": "127.0.0.1", "ports": [{"port": 9}]}
-    Faulty.answers = {
-        "/api/v1/namespaces/n/services": (201, [{"spec": ported}]),
-        "/api/v1/namespaces/n/pods": (201, [{"metadata": {"uid": "u", "resourceVersion": "7"}}]),
-        "/api/v1/namespaces/n/events": (200, [{"metadata": {"resourceVersion": "7"}}]),
-    }
-    definition = kubernetes.Definition(cluster, "n", TEMPLATE, Address("ClusterIP"))
+    definition = copies.Definition(cluster, "n", TEMPLATE, Address("ClusterIP"))
     removed: list[int] = []
 
     def broken(watch: Watch, name: str, deadline_ns: int) -> bool:
-        removed.append(len(Faulty.gone))
+        removed.append(len(fake.requests))
         raise error
 
     monkeypatch.setattr(Watch, "until", broken)
@@ -282,7 +228,9 @@ def test_boot_that_breaks_off(
         kubernetes.boot(definition, Slot(1, 0), Request("/", "n", echoed=True))
 
     pod, service = "/api/v1/namespaces/n/pods/vmlab-boot-1", "/api/v1/namespaces/n/services/vmlab-boot-1"
-    assert Faulty.gone[removed[0] :] == [pod, service]
+    gone = [path for method, path in fake.requests[removed[0] :] if method == "DELETE"]
+    assert gone == [pod, service]
+    assert not [path for path in fake.objects if "vmlab-boot" in path]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +242,7 @@ def test_boot_that_breaks_off(
 )
 def test_watch_gives_up(cluster: Choice, state: dict[str, Any], said: str) -> None:
     """A pod that will never be ready is not waited for until the deadline."""
-    watch = Watch(Api(cluster), "n", "pod", 1.0)
+    watch = Watch(connect(cluster), "n", "pod", 1.0)
     watch._note(1, "MODIFIED", {"kind": "Pod", "status": {"containerStatuses": [{"state": state}]}})
 
     assert not watch.until("ready", time.monotonic_ns() + int(60e9))
@@ -338,3 +286,18 @@ def test_time_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv(KUBECONFIG, str(tmp_path / "other"))
     (tmp_path / "other").touch()
     assert (kubernetes.ready_seconds(), kubernetes.fixed()) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"cpu": "500m", "memory": "64Mi"}, Limits(0.5, 64 * 2**20, enforced=True)),
+        ({"cpu": "2", "memory": "100M"}, Limits(2.0, 10**8, enforced=True)),
+        ({"memory": "104857600"}, Limits(None, 104857600, enforced=False)),
+        ({}, Limits(None, None, enforced=False)),
+    ],
+)
+def test_limits_on_another_machine(given: dict[str, str], wanted: Limits) -> None:
+    """They are those that its kubelet reports, in every form of a quantity; enforced only where both are set."""
+    assert reported.limits({"resources": {"limits": given}}) == wanted
+    assert node.limits("no-such-container") is None

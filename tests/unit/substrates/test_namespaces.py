@@ -14,7 +14,8 @@ from machine import processes
 from machine.errors import InvalidInput, VmlabError
 from providers.namespaces import INPUTS, NamespacesProvider
 from substrates import namespaces, rungs
-from substrates.rungs import launch, network, records, roots
+from substrates.copies import launch, records, removal
+from substrates.rungs import network, roots
 
 DEFINITION = namespaces.Definition(
     name="vmlab-try",
@@ -61,13 +62,14 @@ def inputs(**changed: object) -> dict[str, Any]:
 
 def test_the_command_in_place_and_behind_a_root() -> None:
     """In place the tree's own loader runs it with the host's paths; behind a change of root the words are the tree's."""
+    folder = DEFINITION.folder
     placed = replace(DEFINITION, data="/d")
     behind = replace(placed, rungs=("mount", "chroot"))
 
-    assert launch._command(placed, Path("/c")) == [
-        "/tree/lib/ld.so", "--library-path", "/tree/lib", "/tree/bin/serve", "--port=8080", "/d", "/c/rendered/etc/x",
+    assert launch._command(placed) == [
+        "/tree/lib/ld.so", "--library-path", "/tree/lib", "/tree/bin/serve", "--port=8080", "/d", f"{folder}/rendered/etc/x",
     ]  # fmt: skip
-    assert launch._command(behind, Path("/c")) == ["/bin/serve", "--port=8080", "/data", "/etc/x"]
+    assert launch._command(behind) == ["/bin/serve", "--port=8080", "/data", "/etc/x"]
 
 
 def test_the_environment() -> None:
@@ -75,14 +77,14 @@ def test_the_environment() -> None:
     own = replace(DEFINITION, data="/d", secret_file="/s", environment={"A": "1"})
     shut = replace(own, rungs=rungs.NAMES, address="198.18.2.5")
 
-    bare, far = (launch._environment(one, Path("/c")) for one in (own, shut))
+    bare, far = (launch._environment(one) for one in (own, shut))
     assert (bare["BIND"], bare["DATA_DIR"], bare["SECRET_FILE"], bare["A"]) == ("127.0.0.1", "/d", "/s", "1")
     assert (far["BIND"], far["DATA_DIR"], far["SECRET_FILE"]) == (
         "198.18.2.5",
         "/data",
         "/run/secrets/service",
     )
-    assert bare[records.MARK] == "/c"
+    assert bare[records.MARK] == str(DEFINITION.folder)
 
 
 def test_which_roots_are_ours(tree: Path, home: Path) -> None:
@@ -95,19 +97,17 @@ def test_which_roots_are_ours(tree: Path, home: Path) -> None:
 
 def test_a_record_is_found_again(home: Path) -> None:
     """What was written is read as it was; a folder without a spec is a copy that was being made."""
-    directory = records.folder("vmlab-try")
+    directory = records.folder(records.NAMESPACES, "vmlab-try")
     directory.mkdir(parents=True)
     assert namespaces.find("vmlab-try") is None
-    handle = namespaces.Handle(
-        replace(DEFINITION, rungs=rungs.NAMES), processes.Process(1, 2), str(directory)
-    )
+    handle = namespaces.Handle(replace(DEFINITION, rungs=rungs.NAMES), processes.Process(1, 2))
 
     records.write(handle)
 
     assert namespaces.find("vmlab-try") == handle
     assert namespaces.names() == ["vmlab-try"]
     assert (directory / "spec.json").stat().st_mode & 0o777 == 0o600
-    records.forget("vmlab-try")
+    removal.forget(records.NAMESPACES, "vmlab-try")
     assert namespaces.names() == []
 
 
@@ -145,12 +145,10 @@ def test_a_taken_address_is_found_by_check(tree: Path, monkeypatch: pytest.Monke
     """An address that another copy on record has is refused with that copy's name."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(network, "run", lambda _: "")  # this machine has no address of its own
-    directory = records.folder("vmlab-first")
-    directory.mkdir(parents=True)
     first = replace(DEFINITION, name="vmlab-first", rungs=("mount", "network"), address="198.18.2.5")
     living = processes.find(os.getpid())
     assert living
-    records.write(namespaces.Handle(first, living, str(directory)))
+    records.write(namespaces.Handle(first, living))
     second = inputs(root=str(tree), rungs=["mount", "network"], address="198.18.2.5")
 
     assert "taken by vmlab-first" in NamespacesProvider().check({}, second).failures[0].reason

@@ -22,7 +22,7 @@ from machine.commands import launch
 from machine.errors import NeverAnswered, VmlabError
 from substrates import oci
 from substrates.contract import Request, Slot
-from substrates.rungs.records import MARK
+from substrates.copies.records import MARK
 
 RUNTIME = """#!{python} -ISs
 import json, os, shutil, subprocess, sys
@@ -229,3 +229,21 @@ def test_state_that_holds_something_stays(home: Path) -> None:
     (state / "somebody's" / "state.json").write_text(json.dumps({}))
     oci.remove_copies()
     assert (state / "somebody's" / "state.json").exists()
+
+
+def test_a_boot_that_is_interrupted_leaves_nothing(
+    runtime: Callable[..., Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends a boot before its answer, the copy is removed."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    runtime()
+    monkeypatch.setattr(oci, "first_answer", interrupted)
+    definition = oci.Definition("runc", "/", ["/serve"], {}, 1.0, 1024)
+    with pytest.raises(KeyboardInterrupt):
+        oci.boot(definition, Slot(7, 18987), Request("/", "n", echoed=True, seconds=5))
+
+    assert oci.everything_labelled() == []
+    assert marked(home) == []

@@ -129,3 +129,35 @@ def test_deadline_ends_the_asking() -> None:
     start = time.monotonic()
     assert first_answer("http://127.0.0.1:9/", time.monotonic_ns() + 50_000_000) is None
     assert 0.05 <= time.monotonic() - start < 0.5
+
+
+def test_what_has_ended_is_not_asked_until_the_deadline() -> None:
+    """`alive` is looked at every `look_seconds`; None as soon as it is False."""
+    start = time.monotonic()
+    deadline = time.monotonic_ns() + 60_000_000_000
+    assert first_answer("http://127.0.0.1:9/", deadline, alive=lambda: False, look_seconds=0.05) is None
+    assert 0.05 <= time.monotonic() - start < 5
+
+
+def test_pauses_are_the_callers() -> None:
+    """Between two requests `pause` is called with `pause_seconds`; a guest's returns sooner once it listens."""
+    pauses: list[float] = []
+    with serving(b"", b"", OK + b"hello") as port:
+        deadline = time.monotonic_ns() + 5_000_000_000
+        assert first_answer(f"http://127.0.0.1:{port}/", deadline, pause_seconds=0.02, pause=pauses.append)
+    assert pauses == [0.02, 0.02]
+
+
+def test_connection_has_its_own_limit() -> None:
+    """A packet that is lost is not waited for: a full backlog accepts no connection, and each try is given up in time."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        address = server.getsockname()
+        held = [socket.create_connection(address, 0.05)]
+        start = time.monotonic()
+        for _ in range(3):
+            ask(f"http://{address[0]}:{address[1]}/", 0.2, connect_seconds=0.02)
+        for link in held:
+            link.close()
+    assert time.monotonic() - start < 2

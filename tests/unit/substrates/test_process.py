@@ -1,21 +1,25 @@
-"""The bare process: how it is started, held, found again and taken away. As root it is another user, else the same one."""
+"""The bare process: how it is started, limited, found again and removed. As root it is another user, else the same one."""
 
 from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from machine import ports, processes
+from machine import addresses, ports, processes
+from machine.commands import launch as start_process
 from machine.errors import InvalidInput, NeverAnswered, VmlabError
 from substrates import process
-from substrates.contract import Request, Slot
+from substrates.contract import Limits, Request, Slot
+from substrates.copies import launch, life, records
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 SERVER = """
@@ -45,7 +49,9 @@ def definition(extra: str = "", **changed: object) -> process.Definition:
     """A server in a line of Python."""
     command = ["/usr/bin/env", "python3", "-I", "-S", "-c", SERVER.format(extra=extra), "{port}"]
     command[:2] = ["/usr/bin/python3"] if Path("/usr/bin/python3").exists() else [PYTHON]
-    base = process.Definition("vmlab-try", command, free_port(), "/", 1.0, 64 * 1024**2)
+    base = process.define(
+        name="vmlab-try", command=command, port=free_port(), health="/", cpus=1.0, memory_bytes=64 * 1024**2
+    )
     return replace(base, **changed)  # type: ignore[arg-type]
 
 
@@ -69,7 +75,7 @@ def started(given: process.Definition) -> process.Handle:
 
 
 def test_limits_are_on_the_process() -> None:
-    """Files, processes and core dumps are limited, new privileges are not to be had, and one CPU is all it may use."""
+    """Files, processes and core dumps are limited, new privileges are not available, and one CPU is all it may use."""
     handle = started(definition())
     pid = handle.process.pid
     rows = Path(f"/proc/{pid}/limits").read_text().splitlines()
@@ -79,19 +85,15 @@ def test_limits_are_on_the_process() -> None:
     assert found["Max core file size"] == ["0", "0"]
     assert status(pid)["NoNewPrivs"] == "1"
     assert len(os.sched_getaffinity(pid)) == 1
-    assert process.limits({"name": "vmlab-try"}) == {
-        "cpus": 1,
-        "memory_bytes": 64 * 1024**2,
-        "enforced": False,
-    }
+    assert process.limits({"name": "vmlab-try"}) == Limits(1.0, None, enforced=False)
 
 
 @as_root
 def test_root_starts_it_as_another_user_without_capabilities() -> None:
     """All four ids are the service's user's, no group is left, and each set of capabilities is empty."""
     found = status(started(definition()).process.pid)
-    assert found["Uid"].split() == [str(process.USER)] * 4
-    assert found["Gid"].split() == [str(process.USER)] * 4
+    assert found["Uid"].split() == [str(addresses.USER)] * 4
+    assert found["Gid"].split() == [str(addresses.USER)] * 4
     assert found["Groups"] == ""
     assert {found[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
 
@@ -108,19 +110,19 @@ def test_it_is_found_again_without_any_state() -> None:
 
 
 def test_destroy_leaves_nothing() -> None:
-    """Process, port and directory are gone, and a second destroy is none the worse."""
+    """Process, port and directory are gone, and a second destroy changes nothing."""
     handle = started(definition())
     process.destroy(handle)
     process.destroy(handle)
     assert not handle.process.lives()
     assert ports.owner(handle.definition.port) is None
-    assert not Path(handle.directory).exists()
+    assert not handle.directory.exists()
     assert process.names() == []
 
 
-def test_deaf_child_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ignores SIGTERM gets its time and then ends all the same."""
-    monkeypatch.setattr(process, "STOP_SECONDS", 0.3)
+def test_child_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that ignores SIGTERM has its time and is then killed."""
+    monkeypatch.setattr(life, "STOP_SECONDS", 0.3)
     handle = started(definition(STUBBORN))
     start = time.monotonic()
     process.destroy(handle)
@@ -151,7 +153,7 @@ def test_leftover_of_the_same_name_is_stopped_first() -> None:
 def test_starter_that_was_killed_leaves_a_trace() -> None:
     """A process is found by its name although whoever started it could not note its pid."""
     handle = started(definition())
-    process._write(replace(handle, process=process.UNKNOWN))
+    records.write(replace(handle, process=records.UNKNOWN))
     assert process.find("vmlab-try") == handle
     process.remove_labelled()
     assert not handle.process.lives()
@@ -223,7 +225,7 @@ def test_marks_are_filled_in_inside_words_and_templates(home: Path) -> None:
     given = definition(templates={"/etc/try.conf": "listen {port}; data {data}; map { a b }"})
     given = replace(given, command=[*given.command, "--at={data}/x", "{rendered}/etc/try.conf"])
     handle = started(given)
-    rendered = Path(handle.directory) / "rendered/etc/try.conf"
+    rendered = handle.directory / "rendered/etc/try.conf"
     assert rendered.read_text() == f"listen {given.port}; data {handle.definition.data}; map {{ a b }}"
     words = Path(f"/proc/{handle.process.pid}/cmdline").read_text().split("\0")
     assert words[-3:-1] == [f"--at={handle.definition.data}/x", str(rendered)]
@@ -240,7 +242,68 @@ def test_given_data_stays() -> None:
 def test_cpus_are_changed_in_place() -> None:
     """The running process may use another number of processors afterwards."""
     handle = started(definition())
-    changed = process.set_cpus(handle, 2.0)
+    changed = process.set_limits(handle, 2.0, handle.definition.memory_bytes)
     assert changed.process == handle.process
     assert len(os.sched_getaffinity(handle.process.pid)) == min(2, len(os.sched_getaffinity(0)))
     assert process.find("vmlab-try") == changed
+
+
+def test_the_launcher_becomes_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No helper is executed in the timed path: one program is started, its plan names no other than the service, and no
+    supervisor stays."""
+    commands: list[list[str]] = []
+
+    def started_so(command: list[str], **options: Any) -> int:
+        commands.append(command)
+        return start_process(command, **options)
+
+    monkeypatch.setattr(launch, "start_process", started_so)
+    handle = started(definition())
+    plan = (handle.directory / "plan").read_text().splitlines()
+
+    assert [Path(command[0]).name for command in commands] == ["vmlab-rungs"]
+    assert [line.split("\t")[1] for line in plan if line.split("\t")[0] in ("exec", "init")] == [
+        handle.definition.command[0]
+    ]
+    assert not any(line.startswith("clone") for line in plan)
+    assert processes.tree(handle.process.pid) == [handle.main.pid]
+
+
+def test_a_program_that_cannot_be_executed_leaves_nothing() -> None:
+    """The launcher's own line is the error, and nothing is on record."""
+    with pytest.raises(
+        VmlabError, match="could not be started: exec /no/such/program: No such file or directory"
+    ):
+        process.start(definition(command=["/no/such/program"]))
+    assert process.names() == []
+
+
+def test_limits_are_those_of_the_running_process() -> None:
+    """An affinity that was changed from outside is reported, not the one that was asked for."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two processors")
+    handle = started(definition())
+    os.sched_setaffinity(handle.process.pid, os.sched_getaffinity(0))
+    assert process.limits({"name": "vmlab-try"}).cpus == len(os.sched_getaffinity(0))
+
+
+def test_a_boot_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends a boot before its answer, the copy is removed."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(life, "first_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        process.boot(definition(), Slot(4, free_port()), Request("/", "", False, seconds=5))
+    assert process.names() == []
+
+
+def test_a_reused_pid_is_not_killed(home: Path) -> None:
+    """Destroying a copy that ended long ago leaves the process group alone that has its number today."""
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        records.write(process.Handle(definition(), processes.Process(other.pid, 1)))
+        process.remove_labelled()
+        assert other.poll() is None
+        other.kill()
+    assert process.names() == []

@@ -79,7 +79,7 @@ def test_prefixes_begin_with_nothing_and_end_with_all(monkeypatch: pytest.Monkey
         (["pid"], "the rung 'pid' needs 'mount' before it"),
         (["mount", "pivot_root"], "the rung 'pivot_root' needs 'chroot' before it"),
         (["seccomp", "no_new_privs"], "the rung 'seccomp' needs 'no_new_privs' before it"),
-        (["mount", "mount"], "the rung 'mount' is there twice"),
+        (["mount", "mount"], "the rung 'mount' is listed twice"),
         ([""], "there is no rung ''"),
     ],
 )
@@ -230,7 +230,7 @@ def test_an_address_of_another_home_is_taken(monkeypatch: pytest.MonkeyPatch, tm
 
     network.refuse_taken("own", "198.18.2.5")
     assert network.links_of("own") == [network.link_of("own", "198.18.2.5")]
-    with pytest.raises(InvalidInput, match=r"198\.18\.2\.5 is taken by whoever has the link vmlab-"):
+    with pytest.raises(InvalidInput, match=r"198\.18\.2\.5 is taken by the owner of the link vmlab-"):
         network.refuse_taken("other", "198.18.2.5")
     with pytest.raises(InvalidInput, match="vmlab-zzzzz-15"):
         network.refuse_taken("own", "198.18.2.15")

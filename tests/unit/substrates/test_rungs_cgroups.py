@@ -86,8 +86,6 @@ def test_version_2(version_2: cgroups.Cgroups, tmp_path: Path) -> None:
     assert not (folder / "cgroup.subtree_control").exists()
     assert (folder / "cpu.max").read_text() == "50000 100000"
     assert (folder / "memory.swap.max").read_text() == "0"
-    assert version_2.held("a") == HELD
-    assert version_2.memory_file("a").read_text() == "4096\n"
 
 
 def test_version_1(version_1: cgroups.Cgroups, tmp_path: Path) -> None:
@@ -99,8 +97,6 @@ def test_version_1(version_1: cgroups.Cgroups, tmp_path: Path) -> None:
     assert version_1.birthplace("a") is None
     assert [path.name for path in version_1.entrances("a")] == ["tasks"] * 3
     assert (tmp_path / "cpu" / base / "a" / "cpu.cfs_quota_us").read_text() == "50000"
-    assert version_1.held("a") == HELD
-    assert version_1.memory_file("a").read_text() == "4096\n"
 
 
 def test_memory_with_swap_is_held_where_it_is_counted(version_1: cgroups.Cgroups, tmp_path: Path) -> None:
@@ -113,17 +109,6 @@ def test_memory_with_swap_is_held_where_it_is_counted(version_1: cgroups.Cgroups
 
     file = tmp_path / "memory" / cgroups.base() / "a" / "memory.memsw.limit_in_bytes"
     assert file.read_text() == str(64 * MIB)
-
-
-@pytest.mark.parametrize("version", ["version_1", "version_2"])
-def test_a_group_without_limits(version: str, request: pytest.FixtureRequest) -> None:
-    """What is not limited reads as 0, and a group that is gone does, too."""
-    found: cgroups.Cgroups = request.getfixturevalue(version)
-    for folder in found.folders("free"):
-        laid(folder, GROUP_1.get(folder.parent.parent.name, GROUP_2))
-
-    assert (found.held("free").cpus, found.held("free").pids) == (0.0, 0)
-    assert found.held("gone") == Held(0.0, 0, 0)
 
 
 @pytest.mark.parametrize("version", ["version_1", "version_2"])
@@ -185,14 +170,13 @@ def test_nothing_forks_while_it_is_ended(
 
 @pytest.mark.parametrize("version", ["version_1", "version_2"])
 def test_a_share_of_cpu_time_is_rounded(version: str, request: pytest.FixtureRequest) -> None:
-    """0.29 of a period, which is a little less in floating point, is 29000 microseconds, and reads back as 0.29."""
+    """0.29 of a period, which is a little less in floating point, is 29000 microseconds."""
     found: cgroups.Cgroups = request.getfixturevalue(version)
     carried_out(found, "a", GROUP_1)
     for path, text in found.settings("a", Held(0.29, 64 * MIB, 32)):
         path.write_text(text)
 
     assert "29000" in [text.split()[0] for _, text in found.settings("a", Held(0.29, 64 * MIB, 32))]
-    assert found.held("a").cpus == 0.29
 
 
 def test_bases_stay_while_there_is_a_copy(version_1: cgroups.Cgroups) -> None:
@@ -221,10 +205,13 @@ def test_change_takes_turns(version_1: cgroups.Cgroups, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(cgroups, "_written", once)
     version_1.change("a", Held(2.0, 128 * MIB, 8))
-    assert version_1.held("a") == Held(2.0, 128 * MIB, 8)
+    cpu, memory, pids = version_1.folders("a")
+    assert (cpu / "cpu.cfs_quota_us").read_text() == "200000"
+    assert (memory / "memory.limit_in_bytes").read_text() == str(128 * MIB)
+    assert (pids / "pids.max").read_text() == "8"
 
     monkeypatch.setattr(cgroups, "_written", lambda path, text: path.name != "pids.max")
-    with pytest.raises(VmlabError, match=r"the kernel does not take 8 for .*pids\.max"):
+    with pytest.raises(VmlabError, match=r"the kernel does not accept 8 for .*pids\.max"):
         version_1.change("a", Held(2.0, 128 * MIB, 8))
 
 

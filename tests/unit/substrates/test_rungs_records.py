@@ -18,7 +18,8 @@ import pytest
 from machine import ports, processes
 from machine.errors import InvalidInput, Unavailable, VmlabError
 from substrates import namespaces
-from substrates.rungs import cgroups, launch, network, records
+from substrates.copies import launch, records, removal
+from substrates.rungs import cgroups, network
 
 NAME = "vmlab-try"
 BARE = namespaces.Definition(
@@ -65,7 +66,7 @@ def apart(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @contextmanager
 def stray() -> Iterator[int]:
     """The port on which a process listens that a copy has left behind."""
-    mark = {records.MARK: str(records.folder(NAME))}
+    mark = {records.MARK: str(records.folder(records.NAMESPACES, NAME))}
     child = subprocess.Popen([sys.executable, "-c", LISTEN], env=mark, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:
@@ -81,7 +82,7 @@ def test_one_starts_at_a_time(own_lock: Path) -> None:
     inside, most = [], []
 
     def start() -> None:
-        with records.starting():
+        with removal.starting():
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.02)
@@ -98,13 +99,13 @@ def test_one_starts_at_a_time(own_lock: Path) -> None:
 
 def test_waiting_for_another_start_ends(own_lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start that never ends is told to the next one in a line; clearing away does not wait for it at all."""
-    monkeypatch.setattr(records, "LOCK_SECONDS", 0.02)
+    monkeypatch.setattr(removal, "LOCK_SECONDS", 0.02)
 
-    with records.starting():
-        records.tidy()
-        with pytest.raises(VmlabError, match="another start has held"), records.starting():
+    with removal.starting():
+        removal.tidy()
+        with pytest.raises(VmlabError, match="another start has held"), removal.starting():
             pytest.fail("two starts at a time")
-    with records.starting():
+    with removal.starting():
         pass
 
 
@@ -121,32 +122,32 @@ def test_cgroups_go_before_strays_are_looked_for(apart: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(cgroups, "here", Groups)
-    monkeypatch.setattr(records, "_end_strays", lambda name: order.append(f"strays of {name}"))
-    records.folder(NAME).mkdir(parents=True)
+    monkeypatch.setattr(removal, "_end_strays", lambda _, name: order.append(f"strays of {name}"))
+    records.folder(records.NAMESPACES, NAME).mkdir(parents=True)
 
-    records.forget(NAME)
+    removal.forget(records.NAMESPACES, NAME)
 
     assert order == [f"cgroups of {NAME}", f"strays of {NAME}"]
-    assert records.names() == []
+    assert namespaces.names() == []
 
 
 def test_a_folder_without_a_record_is_cleared(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A removal that was killed when the record had gone leaves a folder: the next start of this name takes it away, with
     what still runs of it; a living copy stays."""
-    directory = records.folder(NAME)
+    directory = records.folder(records.NAMESPACES, NAME)
     directory.mkdir(parents=True)
     os.mkfifo(directory / "status")
     with stray() as port:
-        launch._clear_dead(NAME)
+        launch._clear_dead(BARE)
         assert ports.owner(port) is None
-    assert records.names() == []
+    assert namespaces.names() == []
 
     directory.mkdir(parents=True)
     living = processes.find(os.getpid())
     assert living
-    records.write(namespaces.Handle(BARE, living, str(directory)))
-    launch._clear_dead(NAME)
-    assert records.names() == [NAME]
+    records.write(namespaces.Handle(BARE, living))
+    launch._clear_dead(BARE)
+    assert namespaces.names() == [NAME]
 
 
 def test_a_dead_copys_port_is_not_taken(apart: Path) -> None:
@@ -159,26 +160,3 @@ def test_a_dead_copys_port_is_not_taken(apart: Path) -> None:
         port = server.getsockname()[1]
         with pytest.raises(InvalidInput, match=f"port {port} is taken by"):
             launch.refuse_taken(replace(BARE, port=port))
-
-
-@pytest.mark.parametrize(
-    ("held", "said"), [(500_000_000 - 500_000_000 % 4096, 500_000_000), (499_990_528, 499_990_528)]
-)
-def test_memory_is_counted_in_pages(
-    home: Path, monkeypatch: pytest.MonkeyPatch, held: int, said: int
-) -> None:
-    """A limit that the kernel has cut to whole pages reads back as what was asked; any other as what the kernel says."""
-    monkeypatch.setattr(namespaces, "PAGESIZE", 4096)
-    groups = cgroups.Version2(home, "base")
-    monkeypatch.setattr(cgroups, "here", lambda: groups)
-    (folder,) = groups.folders(NAME)
-    folder.mkdir(parents=True)
-    (folder / "memory.max").write_text(f"{held}\n")
-    (folder / "cpu.max").write_text("29000 100000\n")
-    living = processes.find(os.getpid())
-    assert living
-    records.folder(NAME).mkdir(parents=True)
-    definition = replace(BARE, rungs=("limits",))
-    records.write(namespaces.Handle(definition, living, str(records.folder(NAME))))
-
-    assert namespaces.limits({"name": NAME}) == {"cpus": 0.29, "memory_bytes": said, "enforced": True}

@@ -7,8 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from machine.addresses import USER
 from substrates.inputs import secret
-from substrates.process import USER
 
 
 def test_file_is_its_users_alone(home: Path) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from clients.libvirt import domains
+from machine.errors import NeverAnswered
 from substrates.vm import console as vm_console
-from substrates.vm.console import Watch
+from substrates.vm.console import Watch, wait_for_answer
 
 SPOKEN = (
     b"[    0.000000] Linux version 6.1.0\r\n",
@@ -151,8 +153,25 @@ def test_a_guest_that_has_ended_is_given_up(tmp_path: Path) -> None:
     start = time.monotonic()
     with Watch(tmp_path / "console") as watch:
         found = watch.first_answer(
-            "http://127.0.0.1:9/", time.monotonic_ns() + 60 * 10**9, lives=lambda: False
+            "http://127.0.0.1:9/", time.monotonic_ns() + 60 * 10**9, alive=lambda: False
         )
 
     assert found is None
     assert time.monotonic() - start < 5
+
+
+def test_stack_guest_that_ends_is_reported_with_its_last_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last milestone of its console and its last 20 lines, without carriage returns; none without a console."""
+    monkeypatch.setattr(domains, "runs", lambda _name: False)
+    console = tmp_path / "console"
+    console.write_bytes(SPOKEN[1] + b"".join(b"line %d\r\n" % n for n in range(30)) + b"\xff\r\n\r\n")
+    with pytest.raises(NeverAnswered, match="guest did not answer") as caught:
+        wait_for_answer("guest", "http://127.0.0.1:9/", 60, str(console))
+    assert caught.value.milestone == "init"
+    assert "    line 11\n" in str(caught.value)
+    assert "line 10\n" not in str(caught.value)
+    assert str(caught.value).endswith("    line 29\n    \ufffd")
+    with pytest.raises(NeverAnswered, match="its log is empty"):
+        wait_for_answer("guest", "http://127.0.0.1:9/", 60, str(tmp_path / "absent"))

@@ -31,7 +31,7 @@ def deployment(view: View, live: Plain) -> Verdict:
     progress = condition(live, "Progressing")
     if progress.get("reason") == "ProgressDeadlineExceeded":
         return Verdict(f"the rollout, which Kubernetes gave up: {progress.get('message', '')}", hopeless=True)
-    if inside(live, "spec", "paused") is True:  # nothing will happen until somebody resumes it
+    if inside(live, "spec", "paused") is True:  # nothing will happen until it is resumed
         return READY
     replicas = _replica_set(view, live)
     wanted = inside(live, "spec", "replicas", default=1)

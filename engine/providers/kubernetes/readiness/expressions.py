@@ -2,7 +2,7 @@
 
 `jsonpath={.status.phase}=Running`, `jsonpath={.status.ip}` (it is there), `condition=Ready`, `condition=Ready=False`,
 or a JSON array of those, all of which must hold: what `kubectl wait --for` takes. Of JSONPath the part that names one
-place is read: members, indexes and quoted members. Left out: filters, wildcards, slices, refused by name in Check.
+place is read: members, indexes and quoted members. Out of scope: filters, wildcards, slices, refused by name in Check.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FORM = re.compile(r"\{(.*)\}(?:=(.*))?", re.DOTALL)
 
 
 def rule(text: str) -> Rule:
-    """The rule that an annotation's value says; ValueError when it cannot be read."""
+    """The rule in an annotation's value; ValueError when it cannot be read."""
     try:
         values = json.loads(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Why pods are not running, in the cluster's own words: states of containers, events, the last lines of logs.
+"""Why pods are not running, as the cluster reports it: states of containers, events, the last lines of logs.
 
-A crash is told with the log of the run that crashed. Few pods and few lines: siblings fail alike, and the rest is one
+A crash is reported with the log of the run that crashed. Few pods and few lines: siblings fail alike, and the rest is one
 `kubectl describe` away. Whoever asks masks the secrets; an application may print its own.
 """
 
@@ -19,7 +19,7 @@ from engine.providers.kubernetes.objects import (
 )
 from engine.providers.kubernetes.readiness.deployment import current_replica_set
 from engine.providers.kubernetes.readiness.view import View, selector_text
-from engine.providers.kubernetes.refusal import Plain, RefusalError
+from engine.providers.kubernetes.refusal import Failures, Plain
 
 PODS = 3
 EVENTS = 3
@@ -29,10 +29,10 @@ _BEGINNING = {"ContainerCreating", "PodInitializing", ""}
 
 
 def troubles(view: View, live: Plain) -> list[str]:
-    """What stands in the way of this object's pods, most telling first; never an error of its own."""
+    """What stands in the way of this object's pods, most specific first; never raises."""
     try:
         return _unique(_troubles(view, live))
-    except RefusalError as refusal:
+    except Failures as refusal:
         return [f"and its pods cannot be asked why: {refusal}"]
 
 
@@ -80,22 +80,22 @@ def _of_pod(view: View, pod: Plain) -> Iterable[str]:
 
 
 def _of_container(view: View, pod: Plain, status: Plain) -> Iterable[str]:
-    said = f"pod {name_of(pod)}, container {status.get('name')}"
+    subject = f"pod {name_of(pod)}, container {status.get('name')}"
     state, last = status.get("state") or {}, status.get("lastState") or {}
     waiting = state.get("waiting") or {}
     if waiting.get("reason", "") not in _BEGINNING:
-        yield f"{said}: {waiting['reason']}: {waiting.get('message') or 'no message'}"
+        yield f"{subject}: {waiting['reason']}: {waiting.get('message') or 'no message'}"
     ended = state.get("terminated") or last.get("terminated")
     if ended and ended.get("exitCode") != 0:
         words = " ".join(filter(None, (ended.get("reason"), ended.get("message"))))
-        yield f"{said} ended with exit code {ended.get('exitCode')}" + (f": {words}" if words else "")
-        yield from _log(view, pod, status, said)
+        yield f"{subject} ended with exit code {ended.get('exitCode')}" + (f": {words}" if words else "")
+        yield from _log(view, pod, status, subject)
     elif "running" in state and status.get("ready") is False:
-        yield f"{said} runs but is not ready"
-        yield from _log(view, pod, status, said)
+        yield f"{subject} runs but is not ready"
+        yield from _log(view, pod, status, subject)
 
 
-def _log(view: View, pod: Plain, status: Plain, said: str) -> Iterable[str]:
+def _log(view: View, pod: Plain, status: Plain, subject: str) -> Iterable[str]:
     """Of a container that runs again, the run before; of one that does not, kubelet keeps only the last run's log."""
     path = f"/api/v1/namespaces/{namespace_of(pod)}/pods/{name_of(pod)}/log"
     query = {"container": str(status.get("name")), "tailLines": str(LOG_LINES)}
@@ -104,11 +104,11 @@ def _log(view: View, pod: Plain, status: Plain, said: str) -> Iterable[str]:
     )
     for more in ({"previous": "true"}, {}) if runs_again else ({},):
         try:
-            lines = view.site.api.text(path, query | more).strip()
-        except RefusalError:
+            lines = view.site.api.text(path, **query, **more).strip()
+        except Failures:
             continue
         if lines and not lines.startswith(_NO_LOG):
-            yield f"{said} said last:\n" + "\n".join(f"    {line}" for line in lines.splitlines())
+            yield f"{subject} printed last:\n" + "\n".join(f"    {line}" for line in lines.splitlines())
             return
 
 

@@ -1,4 +1,4 @@
-"""Service and Ingress: there is somebody behind them, and an address in front where one is due.
+"""Service and Ingress: they have ready pods, and an address where one is expected.
 
 A selector that matches no pod passes, after a while without change. Sooner than the official provider, which waits 10
 s after the last change of any Service's endpoints: one with a ready endpoint and none pending is ready at once.

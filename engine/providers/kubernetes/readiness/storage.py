@@ -17,7 +17,7 @@ def volume(view: View, live: Plain) -> Verdict:
 
 
 def claim(view: View, live: Plain) -> Verdict:
-    """Bound; or pending, where its class binds no sooner than a pod wants it."""
+    """Bound; or pending, where its class binds only when a pod needs it."""
     phase = inside(live, "status", "phase", default="Pending")
     if phase == "Bound" or (phase == "Pending" and _binds_late(view, live)):
         return READY

@@ -25,7 +25,7 @@ DEFAULT_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Awaited:
-    """A rule and its time. `has_pods`: pods may tell why it is not met."""
+    """A rule and its time. `has_pods`: its pods may show why it is not met."""
 
     rule: Rule
     seconds: float = DEFAULT_SECONDS

@@ -55,7 +55,7 @@ class View:
     def look(self, api_version: str, kind: str, namespace: str, name: str) -> Plain | None:
         """One object, or None."""
         place = self.site.kinds.find(api_version, kind)
-        return self.site.look(place.path(namespace, name)) if place else None
+        return self.site.api.look(place.path(namespace, name)) if place else None
 
 
 Rule: TypeAlias = Callable[[View, Plain], Verdict]
@@ -67,7 +67,7 @@ def first(*verdicts: Verdict) -> Verdict:
 
 
 def selector_text(selector: Plain | None) -> str:
-    """A label selector as the API's query wants it."""
+    """A label selector in the form of the API's query."""
     selector = selector or {}
     parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
     words = {"In": "in", "NotIn": "notin"}

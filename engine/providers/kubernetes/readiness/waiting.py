@@ -1,18 +1,19 @@
 """Waiting until an object is ready or gone, and saying what it was that did not come.
 
 How long: the option customTimeouts, else the annotation pulumi.com/timeoutSeconds, else the kind's own.
-Left out: progress while it waits; a provider inside the engine has no line to the terminal.
+Out of scope: progress while it waits; a provider inside the engine cannot write to the terminal.
 """
 
 from __future__ import annotations
 
 import time
 
+from clients.kubernetes.errors import Cancelled
 from engine.providers.kubernetes import objects
 from engine.providers.kubernetes.readiness.pods import troubles
 from engine.providers.kubernetes.readiness.table import Awaited, awaited
 from engine.providers.kubernetes.readiness.view import Verdict, View
-from engine.providers.kubernetes.refusal import CancelledError, NotReadyError, Plain, RefusalError
+from engine.providers.kubernetes.refusal import Failures, NotReadyError, Plain
 from engine.providers.kubernetes.site import Site
 
 
@@ -31,9 +32,9 @@ def until_ready(site: Site, inputs: Plain, live: Plain, custom: float, warnings:
     seconds = seconds_of(inputs, custom, wanted.seconds)
     try:
         in_time = site.api.until(wait.over, seconds, f"{objects.title(live)} to be ready")
-    except CancelledError:
+    except Cancelled:
         raise NotReadyError(wait.live, [f"cancelled while waiting for {wait.verdict.waiting_for}"]) from None
-    except RefusalError as refusal:
+    except Failures as refusal:
         raise NotReadyError(wait.live, [f"{objects.title(live)} exists, but: {refusal}"]) from None
     if wait.verdict.ready:
         return wait.live
@@ -63,7 +64,7 @@ class _Wait:
         """Look once more: is it ready, or without hope."""
         found = self._site.live(self.live)
         if found is None or objects.uid_of(found) != objects.uid_of(self.live):
-            self.verdict = Verdict("it, but somebody deleted it meanwhile", hopeless=True)
+            self.verdict = Verdict("it, but it was deleted meanwhile", hopeless=True)
             return True
         return self.judge(found)
 
@@ -75,8 +76,8 @@ class _Wait:
 
     def reasons(self, after: str) -> list[str]:
         """What it waits for, and what the pods say."""
-        said = [f"{objects.title(self.live)} is not ready{after}: waiting for {self.verdict.waiting_for}"]
-        return said + (troubles(self._view, self.live) if self._wanted.has_pods else [])
+        reasons = [f"{objects.title(self.live)} is not ready{after}: waiting for {self.verdict.waiting_for}"]
+        return reasons + (troubles(self._view, self.live) if self._wanted.has_pods else [])
 
 
 def until_gone(site: Site, path: str, thing: Plain, seconds: float) -> list[str]:
@@ -84,7 +85,7 @@ def until_gone(site: Site, path: str, thing: Plain, seconds: float) -> list[str]
     found: list[Plain | None] = [None]
 
     def gone() -> bool:
-        found[0] = site.look(path)
+        found[0] = site.api.look(path)
         return found[0] is None or objects.uid_of(found[0]) != objects.uid_of(thing)
 
     started = time.monotonic()

@@ -1,6 +1,6 @@
 """StatefulSet, DaemonSet, ReplicationController, Job, Pod.
 
-Sooner than the official provider: a Job or Pod that has failed for good is not waited for any longer, and a Job that is
+Sooner than the official provider: a Job or Pod that has failed permanently is not waited for any longer, and a Job that is
 suspended on purpose is ready.
 """
 
@@ -82,8 +82,8 @@ def pod(view: View, live: Plain) -> Verdict:
     for type_ in ("PodScheduled", "Initialized", "Ready"):
         found = condition(live, type_)
         if found.get("status") != "True":
-            said = found.get("message") or found.get("reason") or f"phase {phase}"
-            return Verdict(f"the condition {type_}: {said}")
+            reason = found.get("message") or found.get("reason") or f"phase {phase}"
+            return Verdict(f"the condition {type_}: {reason}")
     return READY
 
 

@@ -150,7 +150,7 @@ def test_an_unknown_is_not_judged(inputs):
 )
 def test_a_change_is_applied_as_the_table_says(olds, news, replaces, updates):
     """In place where Docker can, by replacement where it cannot, not at all where nothing changed."""
-    answer = difference.answer(container, olds, news, {})
+    answer = difference.answer(container.KIND, olds, news, {})
     assert sorted(answer.replaces) == sorted(replaces)
     assert sorted(set(answer.diffs) - set(answer.replaces)) == sorted(updates)
     assert answer.deleteBeforeReplace is bool(replaces)
@@ -159,16 +159,18 @@ def test_a_change_is_applied_as_the_table_says(olds, news, replaces, updates):
 
 def test_a_stopped_container_is_a_difference_only_when_it_must_run():
     """What Read put into the outputs starts a container again, unless the program says otherwise."""
-    assert list(difference.answer(container, {}, {}, {"mustRun": False}).diffs) == ["mustRun"]
-    assert not difference.answer(container, {"start": False}, {"start": False}, {"mustRun": False}).diffs
-    assert not difference.answer(container, {"mustRun": False}, {"mustRun": False}, {"mustRun": False}).diffs
+    assert list(difference.answer(container.KIND, {}, {}, {"mustRun": False}).diffs) == ["mustRun"]
+    assert not difference.answer(container.KIND, {"start": False}, {"start": False}, {"mustRun": False}).diffs
+    assert not difference.answer(
+        container.KIND, {"mustRun": False}, {"mustRun": False}, {"mustRun": False}
+    ).diffs
 
 
 def test_every_network_and_volume_change_replaces():
     """Docker can change neither; a volume of another name need not wait for the old one's end."""
     assert {row.applied for kind in (network, volume) for row in kind.INPUTS.values()} == {Applied.REPLACE}
-    assert volume.deletes_first({"name": "a"}, {"name": "a"})
-    assert not volume.deletes_first({"name": "a"}, {"name": "b"})
+    assert volume.KIND.deletes_first({"name": "a"}, {"name": "a"})
+    assert not volume.KIND.deletes_first({"name": "a"}, {"name": "b"})
 
 
 def test_credentials_are_no_reason_to_build():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from host.artifact import apt, build, image, null, rootfs, tree
-from host.artifact.definition import Definition
+from host.artifact.definition import Definition, read
 from machine.errors import InvalidInput, VmlabError
 
 
@@ -93,6 +93,49 @@ def test_a_changed_file_is_seen(world: World, definition: Definition, tmp_path: 
     world.build(definition)
 
     assert world.built == ["slim", "full"] * 2
+
+
+def test_the_key_follows_the_inputs(
+    world: World, definition: Definition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe's version, the definition, each file's content and mode, and the packages' versions make other keys."""
+
+    def key() -> str:
+        return build._plan(read(definition.path), build._base()).folder.name
+
+    def changed(change: Callable[[], object]) -> bool:
+        before = key()
+        change()
+        return key() != before
+
+    null_source = tmp_path / "null.c"
+    assert not changed(lambda: None)
+    assert changed(lambda: monkeypatch.setattr(build, "RECIPE", 0))
+    assert changed(lambda: definition.path.write_text(f"# a word\n{definition.path.read_text()}"))
+    assert changed(lambda: (tmp_path / "app.py").write_text("print('another')\n"))
+    assert changed(lambda: (tmp_path / "app.py").chmod(0o755))
+    assert changed(lambda: setattr(world, "version", "2"))
+    null_source.write_text("int main(void) { return 0; }\n")
+    assert changed(lambda: monkeypatch.setattr(null, "SOURCE", null_source))
+
+
+def test_a_comment_in_the_code_rebuilds_nothing(
+    world: World, definition: Definition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is made without reading a module of vmlab's own."""
+    seen: list[Path] = []
+    read_bytes = Path.read_bytes
+
+    def watched(path: Path) -> bytes:
+        seen.append(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", watched)
+    build._plan(definition, build._base())
+
+    folder = Path(build.__file__).parent
+    assert seen
+    assert [path for path in seen if path.is_relative_to(folder)] == []
 
 
 def test_without_a_network_the_last_one_is_used(world: World, definition: Definition) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,61 +11,9 @@ import pytest
 from host.artifact import image
 from host.artifact.definition import Definition
 from machine.errors import VmlabError
+from tests.unit.clients.conftest import Registry, registry
 
-
-class Registry(http.server.ThreadingHTTPServer):
-    """As much of a registry as a push needs."""
-
-    daemon_threads = True
-    stored: dict[str, bytes]
-    calls: list[str]
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Registry
-
-    def _answer(self, status: int, **headers: str) -> None:
-        self.server.calls.append(f"{self.command} {self.path.partition('?')[0]}")
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": "0"}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-
-    def do_HEAD(self) -> None:
-        stored = self.server.stored.get(self.path)
-        digest = image._digest(stored) if stored is not None else ""
-        self._answer(404 if stored is None else 200, Docker_Content_Digest=digest)
-
-    def do_POST(self) -> None:
-        self._answer(202, Location=f"http://{self.server.address}{self.path}1?state=x")
-
-    def do_PUT(self) -> None:
-        data = self.rfile.read(int(self.headers["Content-Length"]))
-        path, _, query = self.path.partition("?")
-        digest = dict(word.split("=", 1) for word in query.split("&") if word).get("digest")
-        if digest:
-            path = f"{path.partition('/uploads/')[0]}/{digest}"
-            assert image._digest(data) == digest
-        self.server.stored[path] = data
-        self._answer(201)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    """An empty one."""
-    server = Registry(("127.0.0.1", 0), _Handler)
-    server.stored, server.calls = {}, []
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+__all__ = ["registry"]
 
 
 @pytest.fixture
@@ -115,6 +60,8 @@ def test_a_second_push_sends_nothing(one: image.Image, registry: Registry) -> No
 
 
 def test_no_registry_says_what_to_do(one: image.Image) -> None:
-    """The next command is named."""
-    with pytest.raises(VmlabError, match="vmlab host up registry artifact"):
+    """The error names the next command."""
+    with pytest.raises(VmlabError, match=r"no registry answers at 127\.0\.0\.1:1") as failed:
         image.push(one, "127.0.0.1:1")
+
+    assert failed.value.next_command == "vmlab host up registry artifact"

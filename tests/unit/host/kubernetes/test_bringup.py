@@ -9,7 +9,6 @@ import pytest
 
 from host import record
 from host.kubernetes import (
-    api,
     bringup,
     build,
     kubeconfigs,
@@ -21,8 +20,10 @@ from host.kubernetes import (
     pause,
     pki,
     programs,
+    readiness,
     traces,
 )
+from machine import sysctl
 from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
@@ -56,29 +57,27 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Living:
     found = Living()
     monkeypatch.setattr(bringup, "daemon", found)
     monkeypatch.setattr(bringup, "PAUSE", 0.001)
-    monkeypatch.setattr(bringup, "trouble", lambda: "")
+    monkeypatch.setattr(readiness, "trouble", lambda: "")
     monkeypatch.setattr(build, "ensure", lambda say: None)
-    monkeypatch.setattr(api, "answers", lambda path: True)
-    monkeypatch.setattr(api, "get", lambda path: {})
     monkeypatch.setattr(objects, "make", lambda: None)
     return found
 
 
-def hiccups(times: int, calls: list[str]) -> Callable[..., dict[str, str]]:
+def hiccups(times: int, calls: list[str]) -> Callable[..., str]:
     """A call that fails so often, and then goes well."""
 
-    def call(*_: object) -> dict[str, str]:
+    def call(*_: object) -> str:
         calls.append("call")
         if len(calls) <= times:
             raise VmlabError(BUSY)
-        return {}
+        return ""
 
     return call
 
 
-@pytest.mark.parametrize(("module", "name"), [(objects, "make"), (api, "get")])
+@pytest.mark.parametrize(("module", "name"), [(objects, "make"), (readiness, "trouble")])
 def test_hiccups_are_waited_out(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> None:
-    """A server that refuses twice while it starts is asked a third time, and `up` ends well."""
+    """A server that refuses twice while it starts is asked a third time, and `up` succeeds."""
     calls: list[str] = []
     monkeypatch.setattr(module, name, hiccups(2, calls))
 
@@ -97,7 +96,7 @@ def test_a_server_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_kubeconfigs_after_a_kill(monkeypatch: pytest.MonkeyPatch, supervisor: Living) -> None:
-    """An `up` that was killed after the keys and before the kubeconfigs is mended by the next."""
+    """An `up` that was killed after the keys and before the kubeconfigs is completed by the next."""
     supervisor.started = False
     monkeypatch.setattr(pause, "make", lambda: None)
     monkeypatch.setattr(programs, "KNOWN", {})
@@ -117,15 +116,15 @@ def test_kubeconfigs_after_a_kill(monkeypatch: pytest.MonkeyPatch, supervisor: L
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Kernel settings of a plain Debian: nobody has loaded br_netfilter."""
+    """Kernel settings of a plain Debian: br_netfilter is not loaded."""
     (tmp_path / "sys/net/ipv4").mkdir(parents=True)
     (tmp_path / "sys/net/ipv4/ip_forward").write_text("0\n")
-    monkeypatch.setattr(traces, "SETTINGS", tmp_path / "sys")
+    monkeypatch.setattr(sysctl, "FOLDER", tmp_path / "sys")
     return tmp_path / "sys"
 
 
 def load(settings: Path) -> None:
-    """What the module brings; somebody may have turned it off."""
+    """What the module brings; it may be turned off."""
     (settings / BRIDGE).parent.mkdir()
     (settings / BRIDGE).write_text("0\n")
 

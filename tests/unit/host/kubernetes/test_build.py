@@ -11,9 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from host.kubernetes import build, toolchain
-from host.kubernetes.errors import Refused
 from machine import commands
-from machine.errors import VmlabError
+from machine.errors import UnfitMachine, VmlabError
 
 # What is asked of Go: its version, the packages there are, and a build; -C FOLDER comes before the verb.
 GO = """#!/bin/sh
@@ -128,7 +127,7 @@ def test_a_small_disk_is_refused_first(tmp_path: Path, monkeypatch: pytest.Monke
     """Too little room is one line and exit code 2, before Go is even looked for."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**30))
 
-    with pytest.raises(Refused, match=r"1\.0 GiB are free .* takes 6") as refused:
+    with pytest.raises(UnfitMachine, match=r"1\.0 GiB are free .* takes 6") as refused:
         build.ensure(print)
 
     assert refused.value.exit_code == 2
@@ -144,7 +143,7 @@ def test_no_go_and_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, v
     (tmp_path / "empty.lock").write_text("no-such-package-of-vmlab==1 --hash=sha256:00\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UnfitMachine) as refused:
         build.ensure(print)
 
     wanted = ".".join(map(str, toolchain.wanted()))

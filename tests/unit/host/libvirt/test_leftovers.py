@@ -35,7 +35,7 @@ def test_stale_files_are_removed_and_said(folder: Path, proc: Proc) -> None:
     assert len(said) == 3
     assert "pid 50 is gone" in said[0]
     assert "pid 51 is postgres now" in said[1]
-    assert "nobody listens" in said[2]
+    assert "no process listens" in said[2]
 
 
 def test_what_lives_stays(folder: Path, proc: Proc) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from host import packages, record, systemd
-from host.libvirt import binding, daemons, leftovers, traces, virsh
+from host.libvirt import binding, daemons, kvm, leftovers, traces, virsh
 from host.parts import libvirt as part
-from machine import cgroups, commands
+from machine import cgroups, commands, ports
 from machine.errors import Unavailable, VmlabError
 from tests.unit.host.conftest import Runner
 
@@ -41,6 +41,7 @@ def libvirt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Libvirt:
         monkeypatch.setattr(leftovers, name, lambda answer=answer: answer)
     monkeypatch.setattr(leftovers, "clear", lambda say: None)
     monkeypatch.setattr(cgroups, "mount", lambda: False)
+    monkeypatch.setattr(kvm, "open_to_guests", lambda: False)
     monkeypatch.setattr(binding, "version", binding.wanted)
     monkeypatch.setattr(virsh, "answers", lambda: fake.alive)
     monkeypatch.setattr(virsh, "versions", lambda: "libvirt 9.0.0, QEMU 7.2.22")
@@ -63,7 +64,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch, libvirt: Libvirt) -> Iterator[list[
 
     monkeypatch.setattr(commands, "spawn", spawn)
     monkeypatch.setattr(systemd, "running", lambda: False)
-    monkeypatch.setattr(daemons, "listens", lambda path: any(one[0] == "virtlogd" for one in started))
+    monkeypatch.setattr(ports, "accepts", lambda path: any(one[0] == "virtlogd" for one in started))
     yield started
     daemons.stop()
 
@@ -185,7 +186,7 @@ def test_without_the_binding_it_is_not_running(libvirt: Libvirt, monkeypatch: py
 def test_a_killed_virtlogd_is_told(spawned: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """libvirt answers, but guests' output goes nowhere."""
     part.up(print)
-    monkeypatch.setattr(daemons, "listens", lambda path: False)
+    monkeypatch.setattr(ports, "accepts", lambda path: False)
 
     assert part.status().state == "stopped"
     assert "virtlogd has ended" in part.status().detail

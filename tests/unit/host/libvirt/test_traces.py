@@ -6,71 +6,34 @@ from pathlib import Path
 
 import pytest
 
-from host.docker import api
+from clients import docker
 from host.libvirt import daemons, traces
-from machine import cgroups
+from machine import cgroups, sysctl
 from tests.unit.host.conftest import Runner
-
-# An iptables-save after a network of the user's and Docker, shortened.
-SAVED = """\
-*filter
-:INPUT ACCEPT [0:0]
-:FORWARD DROP [0:0]
-:DOCKER-USER - [0:0]
-:LIBVIRT_FWI - [0:0]
-:LIBVIRT_INP - [0:0]
--A INPUT -j LIBVIRT_INP
--A INPUT -s 10.0.0.0/8 -m comment --comment "mine -j LIBVIRT_INP" -j ACCEPT
--A INPUT -s 10.0.0.0/8 -j LOG --log-prefix LIBVIRT_INP
--A FORWARD -j DOCKER-USER
--A FORWARD -j LIBVIRT_FWI
--A LIBVIRT_INP -i vmlab0 -p udp -m udp --dport 53 -j ACCEPT
-COMMIT
-*nat
-:POSTROUTING ACCEPT [0:0]
-:LIBVIRT_PRT - [0:0]
--A POSTROUTING -j LIBVIRT_PRT
-COMMIT
-"""
 
 
 @pytest.fixture
 def sysctls(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The values that are read, in place of /proc/sys, which a test must not touch."""
+    """The values that are read and written, in place of /proc/sys, which a test must not touch."""
     values = {"net/ipv4/ip_forward": "1"}
-    monkeypatch.setattr(traces, "_sysctl", values.get)
+    monkeypatch.setattr(sysctl, "read", values.get)
+    monkeypatch.setattr(sysctl, "write", values.__setitem__)
     return values
 
 
-def test_chains_and_jumps_go_in_the_order_that_iptables_takes() -> None:
-    """Jumps first, then chains are emptied and removed; rules and chains of others stay, whatever words they hold."""
-    assert [" ".join(words) for words in traces.unchain(SAVED, [])] == [
-        "-t filter -D INPUT -j LIBVIRT_INP",
-        "-t filter -D FORWARD -j LIBVIRT_FWI",
-        "-t filter -F LIBVIRT_FWI",
-        "-t filter -F LIBVIRT_INP",
-        "-t filter -X LIBVIRT_FWI",
-        "-t filter -X LIBVIRT_INP",
-        "-t nat -D POSTROUTING -j LIBVIRT_PRT",
-        "-t nat -F LIBVIRT_PRT",
-        "-t nat -X LIBVIRT_PRT",
-    ]
-
-
-def test_chains_that_were_there_before_stay() -> None:
-    """A libvirt that ran before ours left its own, and may come back to them."""
-    before = ["filter LIBVIRT_FWI", "filter LIBVIRT_INP"]
-
-    assert {words[1] for words in traces.unchain(SAVED, before)} == {"nat"}
-
-
 def test_forwarding_is_left_to_a_docker_that_answers(
-    sysctls: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    sysctls: dict[str, str], runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its containers need ip_forward, and it sets it only when it starts."""
-    monkeypatch.setattr(api, "answers", lambda path: True)
+    before = {"chains": {}, "sysctls": {"net/ipv4/ip_forward": "0"}, "cgroups": [], "absent": []}
+    monkeypatch.setattr(cgroups, "detect", lambda: cgroups.Cgroups("none", ()))
+    monkeypatch.setattr(docker, "answers", lambda path: True)
+    assert traces.undo(before, []) == []
+    assert sysctls == {"net/ipv4/ip_forward": "1"}
 
-    assert traces._put_back({"net/ipv4/ip_forward": "0"}) == []
+    monkeypatch.setattr(docker, "answers", lambda path: False)
+    assert traces.undo(before, []) == ["net.ipv4.ip_forward = 0"]
+    assert sysctls == {"net/ipv4/ip_forward": "0"}
 
 
 def test_a_killed_guests_groups_go_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,21 +9,8 @@ import pytest
 
 from engine.providers.kubernetes.readiness.view import View
 from engine.providers.kubernetes.site import Settings, Site
+from tests.unit.clients.kubernetes.fake_api import FakeApi, kubeconfig
 from tests.unit.engine.providers.kubernetes.driver import Engine, served
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi
-
-
-def kubeconfig(url: str, **user: Any) -> str:
-    """A kubeconfig for this server."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": user}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    return json.dumps(content)
 
 
 @pytest.fixture(autouse=True)

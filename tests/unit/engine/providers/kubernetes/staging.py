@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.providers.kubernetes.readiness.deployment import REVISION
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi
+from tests.unit.clients.kubernetes.fake_api import FakeApi
 
 
 def conditions(**found: str) -> Any:

@@ -12,8 +12,8 @@ from google.protobuf import empty_pb2
 
 from engine.values import UNKNOWN, Secret, without_secrets
 from engine.values.wire import from_struct
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.driver import Engine, HalfMade
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
 
 MAP = "core/v1:ConfigMap"
 PATH = "/api/v1/namespaces/default/configmaps/fixed"
@@ -97,19 +97,19 @@ def test_object_that_comes_between_look_and_apply_is_given_back(
 
 
 def test_strangers_object_under_our_name_counts_as_gone(engine: Engine, fake: FakeApi) -> None:
-    """Deleted and made anew by somebody else: refresh says gone, delete leaves it, update refuses."""
+    """Deleted and made anew by another user: refresh says gone, delete leaves it, update refuses."""
     state = engine.create(engine.urn(MAP), FIXED)
     del fake.objects[PATH]
     fake.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fixed", "namespace": "default"}})
     assert not engine.read(state.urn, state.id, state.inputs, state.outputs).id
-    with pytest.raises(grpc.RpcError, match=r"somebody else .kubectl-create. made this one"):
+    with pytest.raises(grpc.RpcError, match=r"another user .kubectl-create. made this one"):
         engine.update(state, {**FIXED, "data": {"a": "2"}})
     engine.delete(state)
     assert PATH in fake.objects
 
 
 def test_what_is_gone_is_made_anew_by_an_update(engine: Engine, fake: FakeApi) -> None:
-    """An update of an object that somebody deleted creates it again."""
+    """An update of an deleted object creates it again."""
     state = engine.create(engine.urn(MAP), FIXED)
     del fake.objects[PATH]
     engine.update(state, {**FIXED, "data": {"a": "2"}})
@@ -117,7 +117,7 @@ def test_what_is_gone_is_made_anew_by_an_update(engine: Engine, fake: FakeApi) -
 
 
 def test_lost_create_is_found_again(engine: Engine, fake: FakeApi) -> None:
-    """Read without an id finds what we made under the inputs' name, and nothing that somebody else made."""
+    """Read without an id finds what we made under the inputs' name, and nothing that another user made."""
     urn = engine.urn(MAP)
     inputs = engine.checked(urn, FIXED)
     assert not engine.read(urn, "", inputs).id
@@ -179,7 +179,7 @@ def test_unknown_field_is_not_tried_again(engine: Engine, fake: FakeApi) -> None
 
 
 def test_fields_of_others_are_refused_or_taken(engine: Engine, fake: FakeApi) -> None:
-    """A field that somebody changed is a conflict that names them, until patchForce takes it over."""
+    """A field that another manager changed is a conflict that names it, until patchForce takes it over."""
     state = engine.create(engine.urn(MAP), FIXED)
     live = fake.objects[PATH]
     fake.put({**live, "data": {"a": "theirs"}}, manager="kubectl-edit")

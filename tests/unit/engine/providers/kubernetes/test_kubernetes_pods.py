@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.providers.kubernetes.readiness import pods
 from engine.providers.kubernetes.readiness.view import View
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.staging import conditions, crashing, rollout
 
 
@@ -27,7 +27,7 @@ def test_what_pods_say(view: View, fake: FakeApi) -> None:
     assert pods.troubles(view, live) == [
         "pod web-1-a, container c: CrashLoopBackOff: back-off 10s",
         "pod web-1-a, container c ended with exit code 3: Error",
-        "pod web-1-a, container c said last:\n    first\n    no such table",
+        "pod web-1-a, container c printed last:\n    first\n    no such table",
         "Pod web-1-a: BackOff: restarting",
     ]
 
@@ -44,7 +44,7 @@ def test_run_before_is_asked_of_a_container_that_runs_again(view: View, fake: Fa
     crashing(fake, "web-1-a", containerStatuses=[again])
     fake.logs["/api/v1/namespaces/default/pods/web-1-a"] = "starting"
     fake.logs["/api/v1/namespaces/default/pods/web-1-a:previous"] = "boom"
-    assert "pod web-1-a, container c said last:\n    boom" in pods.troubles(view, live)
+    assert "pod web-1-a, container c printed last:\n    boom" in pods.troubles(view, live)
 
 
 def test_pods_that_cannot_be_made_or_asked(view: View, fake: FakeApi) -> None:

@@ -17,8 +17,8 @@ from engine.providers.kubernetes.readiness import (
     workloads,
 )
 from engine.providers.kubernetes.readiness.view import View, selector_text
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.driver import Engine, HalfMade
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
 from tests.unit.engine.providers.kubernetes.staging import conditions, rollout
 
 
@@ -265,7 +265,7 @@ def test_object_deleted_while_waiting(engine: Engine, fake: FakeApi) -> None:
     """Somebody deletes it meanwhile: said at once."""
     timer = threading.Timer(0.4, lambda: fake.objects.pop("/api/v1/namespaces/default/pods/p"))
     timer.start()
-    with pytest.raises(HalfMade, match="somebody deleted it meanwhile"):
+    with pytest.raises(HalfMade, match="it was deleted meanwhile"):
         engine.create(engine.urn("core/v1:Pod"), {"metadata": {"name": "p"}, "spec": {}})
     timer.join()
 

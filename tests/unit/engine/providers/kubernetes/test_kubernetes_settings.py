@@ -11,9 +11,8 @@ from pulumi.runtime.proto import provider_pb2
 
 from engine.providers.kubernetes import ownership
 from engine.values.wire import from_struct, to_struct
-from tests.unit.engine.providers.kubernetes.conftest import kubeconfig
+from tests.unit.clients.kubernetes.fake_api import FakeApi, Fault, kubeconfig
 from tests.unit.engine.providers.kubernetes.driver import SEED, Engine
-from tests.unit.engine.providers.kubernetes.fake_api import FakeApi, Fault
 
 MAP = "core/v1:ConfigMap"
 PATH = "/api/v1/namespaces/default/configmaps/fixed"

@@ -1,1 +1,0 @@
-"""The comparison in the forms people and programs read; siblings, each with one `render(comparison) -> str`."""
