@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 from catalogue import units
 from lab.analysis.emulation import MARK
@@ -15,7 +14,6 @@ from lab.ladder import staircase
 from lab.ladder.figures import Figure, Figures
 from lab.ladder.steps import VARIANTS, Missing
 from lab.output import report, tables
-from machine import files
 
 METHOD = (
     "Every boot is a fresh copy, timed from the create call to the first valid answer. Each block boots every step (our own "
@@ -77,11 +75,6 @@ def page(found: Figures) -> str:
     where = f"{host.get('cpu', '?')}, {host.get('cores', '?')} cores, kernel {host.get('kernel', '?')}"
     about = f"<p class='faint'>Run {escape(found.run)}, seed {found.seed}, on {escape(where)}.</p>"
     return report.page("vmlab: the isolation ladder", about + section(found))
-
-
-def write(found: Figures, path: Path) -> None:
-    """Write the page."""
-    files.write(path, page(found))
 
 
 def _rows(found: Figures) -> list[Sequence[str]]:
