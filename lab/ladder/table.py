@@ -90,7 +90,7 @@ def _row(null: Figure | None, service: Figure | None) -> Sequence[str]:
     return (
         f"{either.shown if either else ''}{f' {MARK}' if one and one.emulated else ''}",
         _time(null),
-        added(null),
+        null.added if null and null.added else units.NONE,
         _time(service),
         units.ratio(ratio.median, ratio.ci95) if ratio else units.NONE,
     )
@@ -100,13 +100,3 @@ def _time(row: Figure | None) -> str:
     if row is None:
         return units.NONE
     return units.with_interval(row.boot_seconds.median, row.boot_seconds.ci95, units.SECONDS)
-
-
-def added(row: Figure | None) -> str:
-    """What it adds, in microseconds: `+123 µs (100 to 150)`."""
-    summary = row.added_seconds if row else None
-    if summary is None:
-        return units.NONE
-    low_high = summary.ci95
-    interval = f" ({low_high[0] * 1e6:.0f} to {low_high[1] * 1e6:.0f})" if low_high else ""
-    return f"{summary.median * 1e6:+.0f} µs{interval}"
