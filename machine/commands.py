@@ -41,7 +41,7 @@ _PASSED = frozenset(
 _PASSED_PREFIXES = ("LC_", "XDG_", "SSL_", "VMLAB_", "PULUMI_", "DOCKER_", "LIBVIRT_", "PIP_", "GO", "CGO_")
 _PROXIES = frozenset(("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy"))
 
-# A child of this process stays a zombie until somebody asks for its exit code: `ended` does.
+# A child of this process stays a zombie until its exit code is read: `ended` does.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -205,7 +205,7 @@ def until_line(
 
 
 def last_lines(text: str, count: int = LINES_OF_FAILURE) -> str:
-    """The end of an output, indented to stand under the sentence that says what failed."""
+    """The end of an output, indented to stand under the sentence that names what failed."""
     lines = [line for line in text.splitlines() if line.strip()]
     return "\n".join(f"  {line}" for line in lines[-count:])
 

@@ -28,7 +28,7 @@ def path_of(name: str) -> Path:
 def held(name: str, seconds: float, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the lock; VmlabError with the holder's pid when it is not free before the deadline.
 
-    `waiting` is called once, when somebody else holds the lock."""
+    `waiting` is called once, when another process holds the lock."""
     with tried(name, seconds, waiting=waiting) as had:
         if not had:
             raise VmlabError(
@@ -39,7 +39,7 @@ def held(name: str, seconds: float, *, waiting: Callable[[], None] | None = None
 
 @contextmanager
 def tried(name: str, seconds: float, *, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Yield whether the lock was had before the deadline; it is given back at the end."""
+    """Yield whether the lock was had before the deadline; it is released at the end."""
     places.make(path_of(name).parent)
     descriptor = os.open(path_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

@@ -128,7 +128,7 @@ def pss_bytes(pid: int) -> int:
 
 
 def uss_bytes(pid: int) -> int:
-    """Unique set size: what ending the process would give back. 0 when it is gone."""
+    """Unique set size: what ending the process would free. 0 when it is gone."""
     return _rollup(pid, "Private_Clean:") + _rollup(pid, "Private_Dirty:")
 
 

@@ -2,7 +2,7 @@
 
 It is published as source only, and Debian's own package is for Debian's interpreter. Both it and what builds it come
 from locks with hashes; pip's own isolated build would fetch the newest builder unchecked. 7 s the first time. The
-launcher may remake the environment, so it is looked for each time. Left out: what it is used for, substrates/libvirt.
+launcher may remake the environment, so it is looked for each time. Out of scope: what it is used for, substrates/libvirt.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Monolithic libvirtd, which is what Debian has. Its configuration is a file of ours instead of /etc/libvirt/libvirtd.conf:
 Debian's opens the socket to everybody and asks polkit, which asks D-Bus, which such a machine does not run. TCP is off
 as it is anywhere without --listen. The drivers' files in /etc/libvirt (qemu.conf) are read as they are: QEMU runs as
-libvirt-qemu, in a mount namespace, with seccomp. Left out: virtlockd, which only a lock_manager in qemu.conf needs.
+libvirt-qemu, in a mount namespace, with seccomp. Out of scope: virtlockd, which only a lock_manager in qemu.conf needs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log_outputs = "3:stderr"
 """
 
 # A QEMU that ends is nobody's child any more, and libvirtd waits until init has reaped it. The init of a machine without
-# systemd may look once a second: taking a guest away took 1.4 s instead of 0.2. tini reaps at once, and ends with libvirtd.
+# systemd may look once a second: removing a guest took 1.4 s instead of 0.2. tini reaps at once, and ends with libvirtd.
 _REAPED = ("tini", "-s", "--")
 
 libvirtd, virtlogd = Daemon("libvirtd"), Daemon("virtlogd")

@@ -1,8 +1,8 @@
 """Files of a killed libvirtd or virtlogd, recognised and removed; guests that outlived it, found.
 
-libvirt 9.0 starts over its stale files (its pid files count by a lock, its sockets are bound anew), but until then a
+libvirt 9.0 starts over its stale files (its pid files count by a lock, its sockets are bound again), but until then a
 client sees a socket that refuses. Kept are the notes in /run/libvirt/{qemu,network}: by them the next libvirtd knows
-the guests and networks that run. Left out: what libvirt leaves in the kernel, traces.py.
+the guests and networks that run. Out of scope: what libvirt leaves in the kernel, traces.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def holder(folder: Path = daemons.RUN, proc: Path = processes.PROC) -> int | Non
 
 
 def guests(folder: Path = daemons.RUN, proc: Path = processes.PROC) -> list[str]:
-    """The names of the guests that live according to libvirt's notes; for when nobody can be asked."""
+    """The names of the guests that live according to libvirt's notes; for when no daemon answers."""
     found = []
     for path in sorted((folder / "libvirt/qemu").glob("*.pid")):
         pid = processes.read_pid(path)

@@ -1,6 +1,6 @@
 """The few things that `host` asks libvirt and tells it, by the `virsh` command.
 
-The command rather than libvirt-python, which comes with `host up libvirt` and may not be there. Left out: everything
+The command rather than libvirt-python, which comes with `host up libvirt` and may not be there. Out of scope: everything
 that makes something.
 """
 
@@ -56,7 +56,7 @@ def end_network(name: str) -> None:
 
 
 def _end(name: str, verb: str, left: Callable[[], list[str]]) -> None:
-    """What has ended has ended: a libvirtd that is still reconnecting to a guest kills it and then says "not found"."""
+    """What has ended has ended: a libvirtd that is still reconnecting to a guest kills it and then reports "not found"."""
     try:
         _ask(verb, name, timeout=30)
     except VmlabError:

@@ -139,8 +139,6 @@ def test_read_and_made_by_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     there = domains.Found(_spec(DomainProvider().filled(GUEST)), running=True)
     monkeypatch.setattr(domains, "find", lambda _: there)
     assert DomainProvider().read("vm", state).outs == state
-    assert DomainProvider().read("vm", {**state, "answered": False}).outs["answered"] is False
-    assert (
-        DomainProvider().read("vm", {key: state[key] for key in ("name", "stack")}).outs["answered"] is False
-    )
+    for props in ({**state, "answered": False}, {key: state[key] for key in ("name", "stack")}):
+        assert (DomainProvider().read("vm", props).outs or {})["answered"] is False
     assert DomainProvider().read("vm", {**state, "stack": "other"}).id == ""
