@@ -17,7 +17,7 @@ def read(path: str) -> list[tuple[str, str, float]]:
     found = []
     for case in ElementTree.parse(path).iter("testcase"):
         module = case.get("classname", "").split(".")
-        deep = 3 if module[1] in ("live", "unit") else 2
+        deep = 3 if module[1:2] in (["live"], ["unit"]) else 2
         folder = "/".join(module[:deep]) if len(module) > 2 else f"{'/'.join(module)}.py"
         found.append((folder, f"{'/'.join(module[1:])}::{case.get('name')}", float(case.get("time", 0))))
     return found

@@ -18,6 +18,7 @@ GROUPS = {
     "vm": "lab",  # the stacks' ports, slots and names, and `vmlab gc`, which removes every copy of this machine
     "lab": "lab",
     "ladder": "lab",
+    "namespaces": "lab",  # the copies' bridge and its addresses
     "libvirt_provider": "libvirt",  # the network's addresses
     "kubernetes_provider": "kubernetes provider",  # a namespace for each test
     "host": "host",  # sandboxes: their own daemons, but this machine's control groups
@@ -25,7 +26,6 @@ GROUPS = {
     "whole": "docker",  # containers and images without a label, which a build has for a moment
     "docker_provider": "docker",
     "official": "docker",
-    "namespaces": "namespaces",  # the bridge's addresses .98 and .99, slots above 100, ports 18991 to 18998
     "artifact": "artifact",  # the cache's trees, which it builds anew
 }
 

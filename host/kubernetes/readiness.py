@@ -25,20 +25,25 @@ def trouble() -> str:
         return "its programs have not started yet"
     try:
         if not api.is_ready():
-            return f"the API server at {layout.API} is not ready"
+            return f"the API server at {layout.API} is not ready; {_silent()}"
         if not _node_ready():
             return f"{layout.NODE} is not Ready"
         if api.get(ACCOUNT) is None:
             return "the controllers have not created the default service account"
     except VmlabError as error:
         return str(error)
-    silent = [name for name, program in programs.KNOWN.items() if not program.ready()]
-    return f"no answer from {', '.join(silent)}" if silent else ""
+    return _silent()
 
 
 def restarts() -> dict[str, int]:
     """How often the supervisor started a program again."""
     return {child["name"]: child["restarts"] for child in supervisor.noted() if child["restarts"] > 0}
+
+
+def _silent() -> str:
+    """The programs that do not answer their own check."""
+    names = [name for name, program in programs.KNOWN.items() if not program.ready()]
+    return f"no answer from {', '.join(names)}" if names else ""
 
 
 def _ended(child: dict[str, Any]) -> str:

@@ -109,8 +109,10 @@ Start = Callable[[str], AbstractContextManager[tuple[subprocess.Popen[bytes], in
 @pytest.fixture
 def in_place(tmp_path: Path) -> Start:
     """Starts a built service where it lies, as the service's user with nothing of this environment; child and port."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)  # pytest keeps them for their owner, and the service is somebody else
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(
+            0o755
+        )  # pytest, and each process of pytest-xdist, keeps them for their owner, and the service is somebody else
 
     @contextmanager
     def start(name: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:

@@ -79,9 +79,13 @@ def sysctls() -> dict[str, str]:
 
 
 def files() -> list[str]:
-    """Sockets, pid files and folders under /run, but for vmlab's own folder, where its logs stay."""
+    """Sockets, pid files and folders under /run, but for vmlab's own folder, where its logs and locks stay."""
     found: list[Any] = [path for path in Path("/run").rglob("*") if path.is_dir() or interesting(path)]
-    return sorted(str(path) for path in found if path != Path("/run/vmlab"))
+    return sorted(
+        str(path)
+        for path in found
+        if not str(path).startswith(("/run/vmlab/locks", "/run/vmlab/logs")) and path != Path("/run/vmlab")
+    )
 
 
 def libvirt() -> list[str]:

@@ -44,14 +44,10 @@ while True:  # an init: reaps what is left to it
 """
 VERB = """
 import sys
-from host import commands
-from machine.errors import VmlabError
+from lab.cli import main
 verb, force, *parts = sys.argv[1:]
-try:
-    sys.exit(commands.run(verb, parts, as_json=True, yes=True, force=force == "force"))
-except VmlabError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_code)
+flags = ["--yes"] * (verb == "up") + ["--force"] * (force == "force")
+sys.exit(main(["host", verb, *parts, "--json", *flags]))
 """
 
 

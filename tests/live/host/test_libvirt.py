@@ -240,7 +240,7 @@ def test_somebody_elses_libvirt_is_used_and_left(machine: Sandbox) -> None:
     down = machine.host("down", "libvirt")
 
     assert state(up) == ("running", False)
-    assert "not ours" in up.said
+    assert "not started by vmlab" in up.said
     assert state(down) == ("running", False)
     assert machine.census() == before
 

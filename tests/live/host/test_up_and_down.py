@@ -121,7 +121,7 @@ def test_somebody_elses_docker_is_used_and_left(sandbox: Sandbox) -> None:
     down = sandbox.host("down", "docker")
 
     assert states(up) == {"docker": ("running", False)}
-    assert "not ours" in up.said
+    assert "not started by vmlab" in up.said
     assert states(down) == {"docker": ("running", False)}
     assert sandbox.census() == before
 

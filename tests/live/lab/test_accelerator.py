@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.deploying.engines import ROOT
+from machine import places
 from substrates.vm import accelerator
 from substrates.vm.accelerator import prove
 from tests.live.conftest import missing
@@ -40,7 +41,12 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     found = accelerator.some_kernel()
     if found is None:
         missing("no kernel to boot a guest with; vmlab host up guest")
+    guests_here = (
+        places.cache() / "guest"
+    )  # a machine without a kernel of its own has only that of the guests
     monkeypatch.setenv("VMLAB_HOME", str(tmp_path))
+    places.make(places.cache())
+    (places.cache() / "guest").symlink_to(guests_here)
     monkeypatch.delenv(accelerator.VARIABLE, raising=False)
     yield Path(str(found))
     assert not [pid for pid in guests() if f"{tmp_path}" in Path(f"/proc/{pid}/cmdline").read_text()]

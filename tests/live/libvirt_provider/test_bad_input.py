@@ -83,7 +83,7 @@ def test_domain(world: World, inputs: dict[str, Any], said: str) -> None:
         ("network", {"address": "here"}, "must be like 198.18.1.1/26"),
         ("network", {"bridge": "b" * 16}, "1 to 15 letters"),
         ("network", {"stack": ""}, "the name of its stack, which is empty"),
-        ("network", {"bridge": "lo"}, "there is a link called lo already"),
+        ("network", {"bridge": "lo"}, "a link named lo already exists"),
         ("network", {"dhcp": ["198.18.1.200"]}, "dhcp: it must be the first and the last address"),
         ("pool", {"path": "/var/lib/libvirt/images"}, "must lie in"),
         ("pool", {"mode": "rwx"}, "must be like 0711"),
