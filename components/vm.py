@@ -70,13 +70,12 @@ class VmService(pulumi.ComponentResource):
         super().__init__("vmlab:index:VmService", name, None, opts)
         network = self._network(name, gateway)
         disks = self._disks(name, args, own, address)
-        root, data, files = disks  # in the guest's order: vda, vdb, vdc
-        base, config = str(guest.disk(args.artifact, own.variant)), {"path": files.path, "read_only": True}
+        base = str(guest.disk(args.artifact, own.variant))
         url = f"http://{address.ip}:{args.artifact.port}"
         inputs = {
             **_named(name),
             **_machine(args, own, kernel, proven.name),
-            "disks": [{"path": root.path, "format": "qcow2", "backing": base}, {"path": data.path}, config],
+            "disks": _attached(disks, base),
             "interfaces": [{"network": object_name(name, "network"), "mac": mac_of(str(address.ip))}],
             "ready": {"url": f"{url}{args.artifact.health}", "seconds": answer_seconds()},
         }
@@ -147,6 +146,13 @@ def _machine(args: ServiceArgs, own: GuestArgs, kernel: guest.Kernel, name: str)
         "cmdline": _command_line(own.variant),
         "stop_seconds": STOP_SECONDS,
     }
+
+
+def _attached(disks: tuple[Volume, Volume, Volume], base: str) -> list[dict[str, Any]]:
+    """The disks in the guest's order: vda, vdb, vdc."""
+    root, data, config = disks
+    layer = {"path": root.path, "format": "qcow2", "backing": base}
+    return [layer, {"path": data.path}, {"path": config.path, "read_only": True}]
 
 
 def _conditions(own: GuestArgs, kernel: guest.Kernel, proven: accelerator.Accelerator) -> dict[str, Any]:
