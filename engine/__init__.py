@@ -3,5 +3,5 @@
 It knows nothing about the lab. It speaks Pulumi's own protocol to the stock SDK, keeps Pulumi's own state, and
 uses Pulumi's words: source, goal, step, step generator, executor, snapshot, pending operation.
 Reading order: `values`, `state`, `workspace`, `program`, `deploy`, `providers`, `display`, `cli`.
-Left out on purpose: remote components, policy packs, update plans, resource hooks, the service backend.
+Out of scope: remote components, policy packs, update plans, resource hooks, the service backend.
 """

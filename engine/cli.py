@@ -1,4 +1,4 @@
-"""The command line's arguments: `python -m engine <verb> ...`, with the official CLI's words for verbs and flags."""
+"""The command line's arguments: `python -m engine <verb> ...`, with the official CLI's verbs and flags."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _verb(
 def _runs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     texts = {
         "preview": "show what `up` would do",
-        "up": "bring the stack to what the program says",
+        "up": "bring the stack to what the program declares",
         "refresh": "let the state learn what is really there",
         "destroy": "delete everything in the stack",
     }

@@ -1,7 +1,7 @@
 """The errors of the engine, each with the exit code of the command that meets it.
 
     EngineError            1  the run failed
-      StepFailed           1  a provider said no; `urn` names the resource
+      StepFailed           1  a provider refused or failed; `urn` names the resource
       ProgramFailed        1  the program raised or exited with an error
     WrongUse               2  bad input, found before anything was created; nothing was changed
 
@@ -22,7 +22,7 @@ class EngineError(Exception):
 
 
 class StepFailed(EngineError):
-    """A step on one resource failed; the message holds the provider's own words."""
+    """A step on one resource failed; the message is the provider's own."""
 
     def __init__(self, urn: str, message: str) -> None:
         super().__init__(message)

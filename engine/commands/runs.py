@@ -95,7 +95,7 @@ class Run:
         return self._operation.preview(self._next_source())
 
     def _change(self, verb: str) -> Result | None:
-        """Recover, look, ask, do. None when the user said no."""
+        """Recover, look, ask, do. None when the user declined."""
         recovered = self._operation.recover()
         if verb == "refresh" or self._options.refresh:
             self._display.header(f"Refreshing ({self._session.name}):")
@@ -129,7 +129,7 @@ class Run:
         return source
 
     def _load(self) -> None:
-        """State, configuration and, in the background, the providers that the state says will be needed."""
+        """State, configuration and, in the background, the providers that the state needs."""
         session = self._session
         if session.exists():
             session.read()
@@ -198,7 +198,7 @@ class Run:
 
 
 def _preload(load: Callable[[str, str], object], package: str, urn: str) -> None:
-    """Start a provider early; if that fails, the step that needs it says so."""
+    """Start a provider early; if that fails, the step that needs it reports it."""
     try:
         load(package, urn)
     except Exception:  # noqa: BLE001 - the same future raises it again where it matters

@@ -1,4 +1,4 @@
-"""Deleting at the end of a run: what the program no longer wants, and what was replaced (A2, A3, C5 to C7).
+"""Deleting at the end of a run: what the program no longer declares, and what was replaced (A2, A3, C5 to C7).
 
 Dependents go before what they depend on, in layers; within a layer side by side. When a delete fails, what the survivor
 still needs is left alone.

@@ -90,7 +90,7 @@ class Deployment:
         self._listening = threading.RLock()  # a signal's handler speaks on the thread that may be speaking
         self.started = time.monotonic()
 
-    # -- saying
+    # -- reporting
 
     def emit(self, event: Event) -> None:
         """Hand an event to the display, one at a time."""
@@ -117,14 +117,16 @@ class Deployment:
         if self._stopped.is_set():
             raise Stopped("the run was stopped")
 
-    def fail(self, error: EngineError, urn: str = "", said: bool = False) -> None:
-        """Remember and report a failure, unless it was `said`; without --continue-on-error it ends the run."""
+    def fail(self, error: EngineError, urn: str = "", reported: bool = False) -> None:
+        """Remember and report a failure, unless it was `reported`; without --continue-on-error it ends the run."""
         with self.lock:
-            said |= any(str(error) == str(earlier) for earlier in self.outcome.errors)
+            reported |= any(str(error) == str(earlier) for earlier in self.outcome.errors)
             self.outcome.errors.append(error)
             if urn:
                 self.outcome.failed.add(urn)
-        if not said:  # what ails one resource (no Docker) often ails others, which stop in the same moment
+        if (
+            not reported
+        ):  # what affects one resource (no Docker) often affects others, which stop at the same moment
             self.say("error", str(error), urn)
         if not self.options.continue_on_error:
             self.stop()

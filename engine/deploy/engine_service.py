@@ -11,7 +11,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 from engine.deploy.deployment import Deployment
 
 _SEVERITY = {1: "info", 2: "warning", 3: "error"}  # engine_pb2.LogSeverity; 0 is DEBUG
-# The SDK's own word when the monitor ends the run; the reason was said already.
+# The SDK's own message when the monitor ends the run; the reason was reported already.
 _MONITOR_GONE = "Resource monitor has terminated"
 
 
@@ -24,7 +24,7 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         self.errors = 0  # errors the program logged
 
     def Log(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """Words of the program, or of the SDK about it."""
+        """A message of the program, or of the SDK about it."""
         severity = _SEVERITY.get(request.severity)
         if severity is not None and _MONITOR_GONE not in request.message and not request.ephemeral:
             self.errors += severity == "error"

@@ -15,7 +15,7 @@ from engine import urn as urns
 
 
 class Op(StrEnum):
-    """What a step does; the official engine's words."""
+    """What a step does; the official engine's terms."""
 
     SAME = "same"
     CREATE = "create"
@@ -60,7 +60,7 @@ class StepErred:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """Words for the user: debug, info, warning, error; `urn` is empty when no resource is meant."""
+    """A message for the user: debug, info, warning, error; `urn` is empty when no resource is meant."""
 
     severity: str
     message: str

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class InputRefused(StepFailed):
-    """A provider's Check said no, to the inputs or because it cannot work here: this resource was not touched."""
+    """A provider's Check refused the inputs, or it cannot work here: this resource was not touched."""
 
     exit_code = 2
 
@@ -201,7 +201,7 @@ class Generator:
             try:
                 checked, failures = provider.check(new.urn, olds, news, os.urandom(32))
             except ProviderError as error:
-                if error.lost:  # it went away or broke: that is no bad use
+                if error.lost:  # it went away or failed: not the user's input
                     raise
                 raise InputRefused(new.urn, str(error)) from None
         if failures:
@@ -223,7 +223,7 @@ class Generator:
         return force_replace(difference, old, new.inputs, goal.replace_on_changes)
 
     def _provider_replaced(self, old: Resource, new: Resource) -> bool:
-        """Another provider serves it now, and that one's DiffConfig says that this means another thing (B3)."""
+        """Another provider serves it now, and its DiffConfig requires a replacement (B3)."""
         if old.provider == new.provider:
             return False
         before = next(
@@ -235,7 +235,7 @@ class Generator:
         return bool(self._run.providers.diff(before, after.inputs).replaces)
 
     def _import(self, goal: Goal, old: Resource | None, new: Resource) -> Resource:
-        """Adopt what exists, then compare: what the program says must be what was found (E5)."""
+        """Adopt what exists, then compare: the program must declare what was found (E5)."""
         wanted = new.inputs
         new.import_id = goal.import_id
         found = steps.read(self._run, old, new, goal.import_id, Op.IMPORT)

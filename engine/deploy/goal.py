@@ -5,7 +5,6 @@ Also the place where options that this engine does not carry out are refused, so
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pulumi.runtime.proto import alias_pb2, resource_pb2
@@ -24,7 +23,7 @@ class Goal:
     custom: bool
     inputs: Properties
     parent: str = ""
-    protect: bool | None = None  # None: not said, so inherited from the parent
+    protect: bool | None = None  # None: not set, so inherited from the parent
     retain_on_delete: bool | None = None
     deleted_with: str = ""
     dependencies: list[str] = field(default_factory=list)
@@ -99,7 +98,7 @@ def seconds(duration: str) -> float:
         tail = rest[len(number) :]
         unit = tail[: len(tail) - len(tail.lstrip("hmsun"))]
         if not number or unit not in _UNITS:
-            raise WrongUse(f"not a duration: {duration!r} (a Go duration such as 90s or 1h30m is wanted)")
+            raise WrongUse(f"not a duration: {duration!r} (use a Go duration such as 90s or 1h30m)")
         total += float(number) * _UNITS[unit]
         rest = tail[len(unit) :]
     return total
@@ -108,8 +107,3 @@ def seconds(duration: str) -> float:
 def _timeouts(message: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:
     named = {"create": message.create, "update": message.update, "delete": message.delete}
     return {action: seconds(text) for action, text in named.items() if text}
-
-
-def alias_urns(aliases: Iterable[alias_pb2.Alias]) -> list[str]:
-    """The aliases that were given as whole URNs."""
-    return [alias.urn for alias in aliases if alias.WhichOneof("alias") == "urn"]

@@ -2,7 +2,7 @@
 
 Registrations arrive on the server's threads, one each, and are answered when their step is done. A failure is told to the
 program as the official engine does: the monitor goes away (UNAVAILABLE), or, with --continue-on-error, the result is FAIL.
-Left out, and refused by name: Call, transforms, hooks, parameterized packages, remote components.
+Out of scope, and refused by name: Call, transforms, hooks, parameterized packages, remote components.
 """
 
 from __future__ import annotations

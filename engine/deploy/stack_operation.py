@@ -61,7 +61,7 @@ class Operation:
         return self._run(source, preview=True)
 
     def up(self, source: ProgramSource | None) -> Result:
-        """Bring the stack to what the program says; without a source, delete everything in it."""
+        """Bring the stack to what the program declares; without a source, delete everything in it."""
         return self._run(source, preview=False)
 
     def refresh(self) -> Result:

@@ -2,7 +2,7 @@
 
 Each function returns the resource's new state or raises StepFailed with the provider's own words. In a preview the same
 code runs over a journal that writes nothing, and providers are only asked what they would answer.
-Left out: which step it is to be, that is the generator's.
+Out of scope: which step it is to be, that is the generator's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def now() -> str:
 
 
 def same(deployment: Deployment, old: Resource, new: Resource) -> Resource:
-    """Nothing changes in the real world; the state takes over what the program says now."""
+    """Nothing changes in the real world; the state takes over what the program declares now."""
     kept = dataclasses.replace(
         new, id=old.id, outputs=old.outputs, created=old.created, modified=old.modified
     )

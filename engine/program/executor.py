@@ -2,7 +2,7 @@
 
 It does what the official language host's executor does: configure the runtime, run the program, report an exception with
 the user's frames only. It imports nothing of the engine, because the program's environment need not have it. The SDK is
-imported before the engine says `go` on standard input, so that a run can be prepared while another one is on.
+imported before the engine sends the options on standard input, so that a run can be prepared while another one is on.
 Arguments: one JSON object with monitor, engine, project, stack, organization, parallel, dry_run, root_directory, program.
 """
 
@@ -24,7 +24,7 @@ SHOWN = 32  # the exit code for "the error was shown already", as in the officia
 
 
 def main() -> int:
-    """Run the program: 0 done, 1 the engine ended it, 32 it failed and said why."""
+    """Run the program: 0 done, 1 the engine ended it, 32 it failed and reported why."""
     try:
         import pulumi
         import pulumi.runtime

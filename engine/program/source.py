@@ -69,7 +69,7 @@ class ProgramSource:
         children.stop(self._child, grace_seconds=0.0)
 
     def signal_success(self) -> None:
-        """The SDK said that every registration was made."""
+        """The SDK reported that every registration was made."""
         self._succeeded = True
         self._done.set()
 

@@ -2,7 +2,7 @@
 
 Providers differ in what they accept; this module levels that out: secrets are stripped for a provider that does not know
 them and put back by key afterwards, and a provider without preview is never asked to create in one (docs/engine-rules.md D10,
-D13). Left out: Construct, Call, schemas.
+D13). Out of scope: Construct, Call, schemas.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from engine import urn as urns
-from engine.providers.exception_text import said
+from engine.providers.exception_text import message_of
 from engine.values import Properties, Secret, Value, contains_secret, contains_unknown
 from engine.values.wire import from_struct, to_struct
 
@@ -74,7 +74,7 @@ class Difference:
 
 @dataclass
 class ReadResult:
-    """What a provider found; an empty `id` says that there is nothing."""
+    """What a provider found; an empty `id` means that there is nothing."""
 
     id: str
     outputs: Properties
@@ -309,7 +309,7 @@ def _difference(answer: provider_pb2.DiffResponse) -> Difference:
 def _sorted(error: Any) -> ProviderError:
     """The provider's own words, whether the outcome is known, and the half-made thing if it sent one."""
     code: grpc.StatusCode = error.code()  # the stubs raise errors that are calls as well
-    details = said(error.details() or code.name)
+    details = message_of(error.details() or code.name)
     if code == grpc.StatusCode.UNAVAILABLE:
         details = f"the provider went away: {details}"
     return ProviderError(

@@ -19,7 +19,7 @@ from typing import Any
 
 
 def main() -> None:
-    """Serve until the engine ends this process; the first line on standard output says that it is ready."""
+    """Serve until the engine ends this process; the first line on standard output means that it is ready."""
     if os.getppid() != int(sys.argv[2]):
         return
     # The project's modules, not this file's siblings, are what the providers in the state refer to.

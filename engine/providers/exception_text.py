@@ -1,8 +1,8 @@
-"""What a provider said, without the Python around it.
+"""A provider's message, without the Python traceback around it.
 
 The SDK's dynamic provider sends a whole traceback for every exception. An exception of a module's own class (NeverAnswered,
 requests' ConnectionError) was raised to be read: its message stays. A built-in one (KeyError) is a mistake in the
-provider, and its traceback stays, because it is the only trace of it. Left out: providers in other languages.
+provider, and its traceback stays, because it is the only trace of it. Out of scope: providers in other languages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 _OWN = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+: ")
 
 
-def said(details: str) -> str:
+def message_of(details: str) -> str:
     """The message of the last exception in a traceback; anything else as it is."""
     if not details.startswith("Traceback (most recent call last):"):
         return details

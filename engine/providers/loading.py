@@ -3,7 +3,7 @@
 In order: a provider that is running already (`PULUMI_DEBUG_PROVIDERS=package:port,...`, as in the official engine), the
 SDK's dynamic provider in a process of its own, and the providers that ship here, in this process. All are reached
 over gRPC, the last two on unix sockets in the run's private directory, so that there is one kind of error.
-Left out: plugins on PATH and their download.
+Out of scope: plugins on PATH and their download.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ class Loader:
             stderr=subprocess.PIPE,
         )
         assert child.stdout is not None
-        if not child.stdout.readline().strip().isdigit():  # a plugin says its port first
+        if not child.stdout.readline().strip().isdigit():  # a plugin prints its port first
             children.stop(child)
             said = child.stderr.read().decode(errors="replace") if child.stderr else ""
-            raise EngineError(f"the dynamic provider did not start: {said.strip() or 'it said nothing'}")
+            raise EngineError(f"the dynamic provider did not start: {said.strip() or 'it printed nothing'}")
         for stream in (child.stdout, child.stderr):
             children.follow(stream, lambda line: self.say(line))
         return _connect(f"unix:{socket}", lambda: children.stop(child))
@@ -135,7 +135,7 @@ def _debug_providers(environment: Mapping[str, str]) -> dict[str, int]:
     for entry in filter(None, text.split(",")):
         package, _, port = entry.partition(":")
         if not port.isdigit():
-            raise WrongUse(f"PULUMI_DEBUG_PROVIDERS wants package:port, got {entry!r}")
+            raise WrongUse(f"PULUMI_DEBUG_PROVIDERS requires package:port, not {entry!r}")
         attached[package] = int(port)
     return attached
 

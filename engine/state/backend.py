@@ -7,7 +7,7 @@
                   /history/<project>/<stack>/…                  one record and one state per run (`history`)
                   /locks/organization/<project>/<stack>/        who is writing (`lock`)
 
-Left out: cloud storage, the layout from before projects, zstd (gzip is read, plain JSON is written), tags.
+Out of scope: cloud storage, the layout from before projects, zstd (gzip is read, plain JSON is written), tags.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from engine.state.property_json import Decrypt, compact
 from engine.state.secrets import Cipher
 from engine.state.snapshot import Snapshot, magic
 
-ENGINE_VERSION = "v0.1.0-vmlab"  # what the manifest says wrote the file
+ENGINE_VERSION = "v0.1.0-vmlab"  # the writer that the manifest names
 KNOWN_FEATURES = {*resource_json.FEATURES.values(), "byteString"}
 _DEPLOYMENT = {"manifest", "secrets_providers", "resources", "pending_operations", "metadata"}
 

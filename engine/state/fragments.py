@@ -2,7 +2,7 @@
 
 A run saves its state twice per step, so with a hundred resources the same text would be made some hundred
 times. Nobody changes a resource that a snapshot holds; its text is therefore remembered by the object's
-identity for as long as the object lives. Left out: the document around the resources (`checkpoint`).
+identity for as long as the object lives. Out of scope: the document around the resources (`checkpoint`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@ history`)."""
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,9 +45,3 @@ def add_history(backend: Backend, project: str, stack: str, info: UpdateInfo, ch
     prefix = backend.history_directory(project, stack) / f"{stack}-{time.time_ns()}"
     durable_files.write(prefix.with_name(f"{prefix.name}.checkpoint.json"), checkpoint)
     durable_files.write(prefix.with_name(f"{prefix.name}.history.json"), compact(info.to_json()).encode())
-
-
-def history(backend: Backend, project: str, stack: str) -> list[dict[str, Any]]:
-    """The records of past runs, newest first."""
-    paths = sorted(backend.history_directory(project, stack).glob("*.history.json"), reverse=True)
-    return [json.loads(path.read_bytes()) for path in paths]

@@ -6,7 +6,7 @@ on the disk. Callers are many threads, the disk is one: a single writer saves wh
 last save, so ten steps that end together cost one save (group commit), not ten.
 
 A snapshot is what the run made, then what it has not reached of the base, then what is under way. Resources
-are known by identity and never changed once they are handed over. Left out: where and how the bytes go
+are known by identity and never changed once they are handed over. Out of scope: where and how the bytes go
 (`write`).
 """
 
@@ -38,7 +38,7 @@ class Journal:
         self._write = write
         self._condition = threading.Condition()
         self._made = 0  # changes so far
-        self._wanted = 0  # the last change that somebody waits for
+        self._wanted = 0  # the last change that a caller waits for
         self._saved = 0  # the last change that is on the disk
         self._failure: EngineError | None = None  # nothing can be saved any more
         self._invalid: EngineError | None = None  # saved, but against the rules
@@ -118,7 +118,7 @@ class Journal:
             )
 
     def close(self) -> None:
-        """Save what nobody waited for, end the writer; raise if the state could not be saved as it should."""
+        """Save what no caller waited for, end the writer; raise if the state could not be saved as it should."""
         with self._condition:
             if not self._closed:
                 self._wanted = self._made

@@ -64,7 +64,7 @@ def stack_lock(
 
 
 def cancel(backend: Backend, project: str, stack: str) -> list[str]:
-    """Remove every lock of a stack, as `pulumi cancel` does; says who held them."""
+    """Remove every lock of a stack, as `pulumi cancel` does; returns who held them."""
     removed = []
     for path in _locks(backend.lock_directory(project, stack)):
         removed.append(str(_holder(path) or f"an unreadable lock file {path.name}"))
@@ -90,7 +90,7 @@ def _refuse_others(directory: Path, own: Path, stack: str, say: Callable[[str], 
         holder = _holder(path)
         if holder is not None and holder.lives():
             living.append(str(holder))
-        elif path.exists():  # else it was given back while we looked
+        elif path.exists():  # else it was released in the meantime
             durable_files.remove(path)
             say(
                 f"took over the lock of {holder}, which has ended"

@@ -2,7 +2,7 @@
 
 Names and order of the members are Go's, and what is empty is left out as Go's omitempty does, so that a state
 written by this engine and one by the official engine can be compared as texts. Members without a field of
-their own go to `Resource.extra` and come back from there. Left out: the document around the resources
+their own go to `Resource.extra` and come back from there. Out of scope: the document around the resources
 (`checkpoint`).
 """
 

@@ -5,7 +5,7 @@ nonce. The derivation takes up to half a second, so it starts in a thread as soo
 only waited for when a value is needed. A value that did not change keeps its ciphertext, or every save would
 look like a change.
 
-Left out: other secrets providers (cloud KMS), asking for the passphrase on a terminal, changing it.
+Out of scope: other secrets providers (cloud KMS), asking for the passphrase on a terminal, changing it.
 """
 
 from __future__ import annotations

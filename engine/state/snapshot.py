@@ -2,7 +2,7 @@
 
 A snapshot is a list of resources in an order in which everything a resource refers to stands before it, plus
 what was under way. `problems` are the integrity rules of Pulumi's `Snapshot.VerifyIntegrity` (docs/engine-rules.md
-F6): a state that breaks one is refused by the official engine too. Left out: repairing a broken one.
+F6): a state that breaks one is refused by the official engine too. Out of scope: repairing a broken one.
 """
 
 from __future__ import annotations

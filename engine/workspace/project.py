@@ -2,7 +2,7 @@
 (`sdk/go/common/workspace`).
 
 The schema's long form is `key: {type, default, description, secret, items}`; the short form `key: value` is a
-default without a type, or, for a key of another namespace such as `docker:host`, its value. Left out: other
+default without a type, or, for a key of another namespace such as `docker:host`, its value. Out of scope: other
 languages than Python, templates, plugins, packages.
 """
 
@@ -28,7 +28,7 @@ _SCHEMA = ("type", "items", "description", "secret", "default", "value")
 
 @dataclass(frozen=True)
 class ConfigKey:
-    """What the project says about one configuration key."""
+    """The project's declaration of one configuration key."""
 
     name: str  # with its namespace
     type: str = ""  # "" is any

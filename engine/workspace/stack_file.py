@@ -1,7 +1,7 @@
 """Pulumi.<stack>.yaml: the values of one stack's configuration and the salt of its secrets.
 
 Reading is PyYAML's. Writing goes through ruamel.yaml, which keeps comments, order and quotes, because people
-edit and commit this file; it is slow to import and loaded only then. Left out: ESC environments, cloud
+edit and commit this file; it is slow to import and loaded only then. Out of scope: ESC environments, cloud
 secrets providers.
 """
 

@@ -1,4 +1,4 @@
-"""ignoreChanges: what the program says about a property is overridden by what the state says."""
+"""ignoreChanges: the value in the state takes precedence over the value in the program."""
 
 from __future__ import annotations
 

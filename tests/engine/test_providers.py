@@ -127,7 +127,7 @@ def test_malformed_attachment(project: Project) -> None:
     """A PULUMI_DEBUG_PROVIDERS without a port is refused."""
     project.environment["PULUMI_DEBUG_PROVIDERS"] = "fake"
 
-    assert "wants package:port" in command_line_error(project.program().run("up", code=2))
+    assert "requires package:port" in command_line_error(project.program().run("up", code=2))
 
 
 def test_function_of_a_provider(project: Project, fake: FakeProvider) -> None:

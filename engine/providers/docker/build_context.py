@@ -91,7 +91,7 @@ class BuildContext:
 def labelled(recipe: bytes, labels: Mapping[str, str]) -> bytes:
     """A Dockerfile whose stages begin with these labels.
 
-    Docker puts the labels of a build on the last image only; what an interrupted build leaves would be nobody's.
+    Docker puts the labels of a build on the last image only; what an interrupted build leaves would have no owner.
     """
     directive = re.match(rb"(?:#[^\n]*\n)*?#\s*escape\s*=\s*(\S)", recipe, re.IGNORECASE)
     escape = directive[1] if directive else b"\\"

@@ -3,8 +3,8 @@
 Its inputs are in `container_inputs`, their JSON in `container_config`, what Docker answers in
 `container_outputs`, and the way from created to running in `container_start`. A replacement deletes first:
 name and ports cannot be had twice.
-A limit that is taken away again needs a new container, because `docker update` reads "none" as "leave it".
-Left out: see `container_inputs`.
+A limit that is removed needs a new container, because `docker update` reads "none" as "leave it".
+Out of scope: see `container_inputs`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 UPDATE is what `docker update` changes on a running container; all else that Docker stores needs a new
 container. The official provider accepts changes of healthcheck, init, tmpfs, rm, cpuPeriod and cpuQuota and
 does not apply them.
-Left out: attach, logs, uploads, platform, gpus, deviceRequests, storageOpts, the device rate limits,
+Out of scope: attach, logs, uploads, platform, gpus, deviceRequests, storageOpts, the device rate limits,
 containerReadRefreshTimeoutMilliseconds.
 """
 

@@ -1,4 +1,4 @@
-"""What Docker says about a container, in the words of `pulumi_docker`; and where that contradicts the inputs.
+"""What Docker reports about a container, in the words of `pulumi_docker`; and where that contradicts the inputs.
 
 Outputs are the inputs with what only Docker knows: addresses, the ports it chose, the defaults it filled
 in.
@@ -90,7 +90,7 @@ def ports_of(ports: list[Plain], found: Plain) -> list[Plain]:
 
 
 def inputs_found(inputs: Plain, found: Plain) -> Plain:
-    """The inputs of the state with the limits that somebody changed with `docker update`."""
+    """The inputs of the state with the limits that were changed with `docker update`."""
     host, wanted = found["HostConfig"], limits(inputs)
     drifted: dict[str, Any] = {}
     for ours, docker, factor in LIMITS:
@@ -112,5 +112,5 @@ def inputs_found(inputs: Plain, found: Plain) -> Plain:
 
 
 def must_run(inputs: Plain) -> bool:
-    """Whether the user wants it kept running."""
+    """Whether it is configured to keep running."""
     return inputs.get("mustRun") is not False

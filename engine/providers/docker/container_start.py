@@ -97,7 +97,9 @@ def _wait_healthy(call: Call, id_: str) -> None:
             )
         if health["Status"] == "unhealthy":
             last = (health.get("Log") or [{}])[-1].get("Output", "").strip()
-            raise RefusalError(grpc.StatusCode.UNKNOWN, f"the container is unhealthy; its check said: {last}")
+            raise RefusalError(
+                grpc.StatusCode.UNKNOWN, f"the container is unhealthy; its health check printed: {last}"
+            )
         if not state["Running"]:
             raise RefusalError(
                 grpc.StatusCode.UNKNOWN,

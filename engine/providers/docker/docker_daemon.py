@@ -179,7 +179,7 @@ def _knock(host: str) -> None:
 
 
 def words_of(error: Exception) -> str:
-    """What Docker itself said."""
+    """Docker's own message."""
     return str(getattr(error, "explanation", None) or error)
 
 
@@ -199,7 +199,8 @@ def translated(error: Exception, daemon: DockerDaemon) -> RefusalError:
     }
     if isinstance(error, errors.APIError):
         return RefusalError(
-            codes.get(error.status_code or 500, grpc.StatusCode.INTERNAL), f"Docker said: {words_of(error)}"
+            codes.get(error.status_code or 500, grpc.StatusCode.INTERNAL),
+            f"Docker reported: {words_of(error)}",
         )
     if isinstance(error, requests.exceptions.Timeout):
         return RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, f"Docker did not answer: {error}")

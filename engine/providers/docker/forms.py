@@ -54,7 +54,7 @@ class Input:
     form: Form
     applied: Applied
     required: bool = False
-    default: Any = None  # what Docker or we do when it is not given; a change to it is no change
+    default: Any = None  # what Docker or we do when it is not given; setting it explicitly is not a change
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Image: `docker:index/image:Image`.
 
 Built from a directory by Docker's classic builder, and pushed when a registry is named. The digest of the
-directory is an input that Check adds (`build.contextDigest`), so an unchanged directory is no change and is
+directory is an input that Check adds (`build.contextDigest`), so an unchanged directory is not a change and is
 not built again. Other than in the official provider the image is owned: labelled, looked at by Read, and
 removed on destroy unless a container still uses it; a new `imageName` is a new object.
-Left out: BuildKit, `cacheFrom`, `network`, `addHosts`.
+Out of scope: BuildKit, `cacheFrom`, `network`, `addHosts`.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def read(call: Call) -> Made | None:
 
 
 def update(call: Call) -> Made:
-    """Build it anew under the same name; the old image goes when nobody uses it."""
+    """Build it anew under the same name; the old image is removed when it is not in use."""
     if (
         not _rebuilds(call)
         and call.daemon.image(call.inputs["imageName"]) is not None
@@ -140,7 +140,7 @@ def context_of(inputs: Plain, directory: Path) -> BuildContext:
 
 
 def _made(call: Call) -> Made:
-    """Build, then push; from the build on it exists, so a failed push is no plain error."""
+    """Build, then push; from the build on it exists, so a failed push is not a plain error."""
     name = call.inputs["imageName"]
     try:
         id_ = image_build.build(call, context_of(call.inputs, call.directory))

@@ -1,6 +1,6 @@
 """The provider's functions: look at something that another program made.
 
-Left out: getLogs, getPlugin, getRegistryImage, getRegistryImageManifests.
+Out of scope: getLogs, getPlugin, getRegistryImage, getRegistryImageManifests.
 """
 
 from __future__ import annotations

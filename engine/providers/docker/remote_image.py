@@ -5,7 +5,7 @@ again; other than there, a change of `pullTriggers` or `triggers` pulls on the s
 replacing it (a replacement finds the old image here, does not pull, and then removes it). An image carries
 no mark of ours, so its removal on destroy is an untagging by name, and one that a container still uses
 stays.
-Left out: `build` (use Image) and `platform`.
+Out of scope: `build` (use Image) and `platform`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def update(call: Call) -> Made:
 
 
 def delete(call: Call) -> None:
-    """Untag it, and so remove it when nobody else needs it; with `keepLocally` not even that."""
+    """Untag it, and so remove it when no other container needs it; with `keepLocally` not even that."""
     if call.inputs.get("keepLocally"):
         return
     name = call.inputs.get("name") or call.outputs.get("name") or _name_in(call.id)

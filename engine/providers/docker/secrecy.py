@@ -1,4 +1,4 @@
-"""Secrets on their way through: plain for Docker, sealed again in what is answered, masked in what is said.
+"""Secrets on their way through: plain for Docker, sealed again in what is answered, masked in messages.
 
 An output is secret when the input of its name was, or the output that the state holds.
 """

@@ -89,7 +89,7 @@ class DockerProvider(BuiltInProvider):
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """Break off every wait; what is half-made is answered as such. The next Configure starts afresh."""
+        """Cancel every wait; a partial object is reported as such. The next Configure starts anew."""
         self._daemon.cancel()
         return empty_pb2.Empty()
 
@@ -125,7 +125,7 @@ class DockerProvider(BuiltInProvider):
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ReadResponse:
-        """Look at it; an empty id says that it is gone."""
+        """Look at it; an empty id means that it is gone."""
         inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
         call = self._call(
             request, id=request.id, inputs=secrecy.plain(inputs), outputs=secrecy.plain(outputs)

@@ -3,7 +3,7 @@
 Every change needs a new volume: Docker cannot alter one. Docker answers a create of an existing name with
 success, so this looks first: a volume with our URN's label is the leftover of a lost create and is adopted,
 any other is refused.
-Left out: `cluster` (swarm volumes).
+Out of scope: `cluster` (swarm volumes).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from engine.providers.exception_text import said
+from engine.providers.exception_text import message_of
 from machine.errors import NeverAnswered
 
 
@@ -20,16 +20,16 @@ def test_an_error_that_was_raised_to_be_read_is_shown_alone() -> None:
     """The message of a class of a module's own stays, with its indented lines, and nothing of Python."""
     error = NeverAnswered("vmlab-vm", "kernel", 60, ["last words", '  File "of a console'])
 
-    assert said(trace(error)).splitlines()[0].startswith("vmlab-vm did not answer within 60 s")
-    assert "last words" in said(trace(error))
-    assert "Traceback" not in said(trace(error))
+    assert message_of(trace(error)).splitlines()[0].startswith("vmlab-vm did not answer within 60 s")
+    assert "last words" in message_of(trace(error))
+    assert "Traceback" not in message_of(trace(error))
 
 
 def test_a_mistake_keeps_its_traceback() -> None:
     """A built-in exception is a bug of the provider: where it came from is all that helps."""
-    assert said(trace(KeyError("name"))) == trace(KeyError("name"))
+    assert message_of(trace(KeyError("name"))) == trace(KeyError("name"))
 
 
 def test_other_words_stay_as_they_are() -> None:
     """A provider that sends a message and no traceback is quoted."""
-    assert said("the port 80 is taken") == "the port 80 is taken"
+    assert message_of("the port 80 is taken") == "the port 80 is taken"

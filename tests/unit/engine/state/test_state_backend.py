@@ -16,7 +16,7 @@ import pytest
 from engine.errors import WrongUse
 from engine.state import durable_files
 from engine.state.backend import Backend, check_name, open_backend, root_of
-from engine.state.history import UpdateInfo, add_history, history
+from engine.state.history import UpdateInfo, add_history
 
 OLD, NEW = b'{"version":3,"checkpoint":{"stack":"old"}}', b'{"version":3,"checkpoint":{"stack":"new"}}'
 
@@ -92,7 +92,7 @@ def test_remove_keeps_what_pulumi_keeps(backend: Backend) -> None:
     backend.remove("demo", "dev")
     assert not backend.exists("demo", "dev")
     assert not tags.exists()
-    assert history(backend, "demo", "dev") == []
+    assert list(backend.history_directory("demo", "dev").glob("*")) == []
     assert path.with_name("dev.json.bak").read_bytes() == OLD
     assert copy is not None
     assert copy.read_bytes() == OLD
@@ -116,7 +116,8 @@ def test_history_is_pulumis(backend: Backend) -> None:
     add_history(
         backend, "demo", "dev", UpdateInfo("destroy", 3, 4, "succeeded", resource_changes={"delete": 2}), NEW
     )
-    records = history(backend, "demo", "dev")
+    paths = sorted(backend.history_directory("demo", "dev").glob("*.history.json"), reverse=True)
+    records = [json.loads(path.read_bytes()) for path in paths]
     assert [record["kind"] for record in records] == ["destroy", "update"]
     assert records[0]["resourceChanges"] == {"delete": 2}
     assert set(records[1]) == {
