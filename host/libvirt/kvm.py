@@ -31,7 +31,7 @@ def open_to_guests(device: Path = DEVICE) -> bool:
 
 
 def close(device: Path = DEVICE) -> None:
-    """Take that back."""
+    """Undo that."""
     if device.exists():
         device.chmod(CLOSED)
         shutil.chown(device, 0, 0)
