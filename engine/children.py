@@ -7,6 +7,7 @@ children are forked by one thread that lives as long as the process. Argument li
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -47,15 +48,11 @@ def start(
 def stop(child: subprocess.Popen[bytes], grace_seconds: float = 2.0) -> None:
     """End the child's whole session: ask first, then kill. Done when it is reaped."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-        except ProcessLookupError:
-            pass
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(grace_seconds)
             break
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def follow(stream: IO[bytes] | None, consume: Callable[[str], None]) -> threading.Thread:

@@ -7,6 +7,7 @@ Out of scope, and refused by name: Call, transforms, hooks, parameterized packag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import grpc
@@ -24,6 +25,7 @@ from engine.state.resource import Resource
 from engine.values import Properties
 from engine.values.wire import from_struct, to_struct
 
+_Registered = resource_pb2.RegisterResourceResponse
 _FEATURE = resource_pb2.ResourceMonitorFeature
 FEATURES = {
     "secrets": _FEATURE.Value("RESOURCE_MONITOR_FEATURE_SECRETS"),
@@ -65,43 +67,62 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     # -- resources
 
-    def RegisterResource(
-        self, request: Any, context: grpc.ServicerContext
-    ) -> resource_pb2.RegisterResourceResponse:
+    def RegisterResource(self, request: Any, context: grpc.ServicerContext) -> _Registered:
         """Bring one resource to its goal."""
-        urn = urns.make(self._run.stack, self._run.project, request.parent, request.type, request.name)
+        state = self._carry_out(request, context, from_request, self._generator.register)
+        if state is None:
+            return _Registered(urn=self._urn(request), object=request.object, result=resource_pb2.FAIL)
+        outputs: Properties = state.outputs if state.custom else state.inputs
+        return _Registered(
+            urn=state.urn,
+            id=state.id,
+            object=to_struct(outputs),
+            propertyDependencies={
+                key: _Registered.PropertyDependencies(urns=urns_)
+                for key, urns_ in state.property_dependencies.items()
+            },
+        )
+
+    def ReadResource(self, request: Any, context: grpc.ServicerContext) -> resource_pb2.ReadResourceResponse:
+        """`.get(id)`: look at something that the program did not make."""
+        state = self._carry_out(
+            request, context, _read_goal, lambda goal: self._generator.read(goal, request.id)
+        )
+        if state is None:
+            return resource_pb2.ReadResourceResponse(urn=self._urn(request), result=resource_pb2.FAIL)
+        return resource_pb2.ReadResourceResponse(
+            urn=state.urn, id=state.id, properties=to_struct(state.outputs)
+        )
+
+    def _carry_out(
+        self,
+        request: Any,
+        context: grpc.ServicerContext,
+        goal_of: Callable[[Any], Goal],
+        work: Callable[[Goal], Resource],
+    ) -> Resource | None:
+        """The resource's new state; None when it failed, or was skipped for one that did, and the run goes on."""
+        urn = self._urn(request)
         try:
-            goal = from_request(request)
-            if self._depends_on_failed(goal):
-                return self._failed(request, urn)
-            state = self._generator.register(goal)
+            goal = goal_of(request)
+            if not self._depends_on_failed(goal):
+                return work(goal)
         except Stopped as error:
             self._shut(context, error)
         except EngineError as error:
             self._run.fail(error, getattr(error, "urn", urn))
-            if self._run.options.continue_on_error:
-                return self._failed(request, urn)
-            self._shut(context, error)
-        return self._answer(state)
+            if not self._run.options.continue_on_error:
+                self._shut(context, error)
+        with self._run.lock:
+            self._run.outcome.failed.add(urn)
+        return None
+
+    def _urn(self, request: Any) -> str:
+        return urns.make(self._run.stack, self._run.project, request.parent, request.type, request.name)
 
     def _depends_on_failed(self, goal: Goal) -> bool:
         provider = goal.provider.rpartition("::")[0]
         return bool(self._run.outcome.failed & {*goal.dependencies, goal.parent, provider, goal.deleted_with})
-
-    def _failed(self, request: Any, urn: str) -> resource_pb2.RegisterResourceResponse:
-        with self._run.lock:
-            self._run.outcome.failed.add(urn)
-        return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object, result=resource_pb2.FAIL)
-
-    def _answer(self, state: Resource) -> resource_pb2.RegisterResourceResponse:
-        dependencies = resource_pb2.RegisterResourceResponse.PropertyDependencies
-        outputs: Properties = state.outputs if state.custom else state.inputs
-        return resource_pb2.RegisterResourceResponse(
-            urn=state.urn,
-            id=state.id,
-            object=to_struct(outputs),
-            propertyDependencies={k: dependencies(urns=v) for k, v in state.property_dependencies.items()},
-        )
 
     def RegisterResourceOutputs(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """A component's outputs; the stack's own are its exports."""
@@ -115,41 +136,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             else:
                 self._run.set_outputs(state, outputs)
         return empty_pb2.Empty()
-
-    def ReadResource(self, request: Any, context: grpc.ServicerContext) -> resource_pb2.ReadResourceResponse:
-        """`.get(id)`: look at something that the program did not make."""
-        goal = Goal(
-            type=request.type,
-            name=request.name,
-            custom=True,
-            inputs=from_struct(request.properties),
-            parent=request.parent,
-            dependencies=sorted(request.dependencies),
-            provider=request.provider,
-            version=request.version,
-            plugin_download_url=request.pluginDownloadURL,
-            additional_secret_outputs=list(request.additionalSecretOutputs),
-        )
-        urn = urns.make(self._run.stack, self._run.project, request.parent, request.type, request.name)
-        try:
-            if self._depends_on_failed(goal):
-                return self._unread(urn)
-            state = self._generator.read(goal, request.id)
-        except Stopped as error:
-            self._shut(context, error)
-        except EngineError as error:
-            self._run.fail(error, getattr(error, "urn", urn))
-            if self._run.options.continue_on_error:
-                return self._unread(urn)
-            self._shut(context, error)
-        return resource_pb2.ReadResourceResponse(
-            urn=state.urn, id=state.id, properties=to_struct(state.outputs)
-        )
-
-    def _unread(self, urn: str) -> resource_pb2.ReadResourceResponse:
-        with self._run.lock:
-            self._run.outcome.failed.add(urn)
-        return resource_pb2.ReadResourceResponse(urn=urn, result=resource_pb2.FAIL)
 
     # -- functions
 
@@ -179,3 +165,18 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """End the call as a monitor that has gone does; the reason is in the run's own diagnostics."""
         context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         raise AssertionError("abort raises")
+
+
+def _read_goal(request: resource_pb2.ReadResourceRequest) -> Goal:
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=True,
+        inputs=from_struct(request.properties),
+        parent=request.parent,
+        dependencies=sorted(request.dependencies),
+        provider=request.provider,
+        version=request.version,
+        plugin_download_url=request.pluginDownloadURL,
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+    )

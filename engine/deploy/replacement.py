@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine import urn as urns
 from engine.deploy import steps
+from engine.deploy.deletes import depends_on
 from engine.deploy.deployment import Deployment
 from engine.deploy.differences import compare, force_replace
 from engine.deploy.events import Op
@@ -135,13 +136,7 @@ def _renamed(resource: Resource, former: str, urn: str) -> Resource | None:
 def keep_dependencies(deployment: Deployment, resource: Resource) -> None:
     """Before an untargeted resource is written down again, so is what it depends on and the program no longer mentions,
     because the state lists dependencies first."""
-    names = {
-        *resource.dependencies,
-        resource.parent,
-        resource.deleted_with,
-        split_reference(resource.provider)[0],
-    }
-    for name in sorted(names - {""}):
+    for name in sorted(depends_on(resource)):
         with deployment.lock:
             old = deployment.olds.get(name)
             if old is None or name in deployment.news:

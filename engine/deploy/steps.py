@@ -132,7 +132,7 @@ def delete(
 
     def action() -> None:
         if not called or deployment.options.preview:
-            _forget(deployment, old, after)
+            deployment.journal.substitute(old, after)
             return
         provider = deployment.provider_of(old)
         pending = deployment.journal.begin("deleting", old)
@@ -144,19 +144,10 @@ def delete(
             raise StepFailed(old.urn, f"deleting failed: {error}") from None
         if after is not None:
             deployment.journal.substitute(old, after)
-            deployment.journal.finish(pending)
-        else:
-            deployment.journal.finish(pending, drop=old)
+        deployment.journal.finish(pending, drop=old if after is None else None)
 
     deployment.perform(op, old.urn, [], action)
     return after
-
-
-def _forget(deployment: Deployment, old: Resource, after: Resource | None) -> None:
-    if after is not None:
-        deployment.journal.substitute(old, after)
-    else:
-        deployment.journal.record(drop=old)
 
 
 def read(deployment: Deployment, old: Resource | None, new: Resource, id_: str, op: Op) -> Resource:

@@ -6,6 +6,7 @@ standard input. What it prints becomes diagnostics.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -80,10 +81,8 @@ class ProgramSource:
 
     def finish(self, deadline_seconds: float = 10.0) -> int:
         """Wait for the process itself to end, after its services were shut; its exit code."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(deadline_seconds)
-        except subprocess.TimeoutExpired:
-            pass
         children.stop(self._child)
         return self._child.returncode or 0
 
@@ -96,8 +95,6 @@ class ProgramSource:
 
     def _write(self, text: str) -> None:
         assert self._child.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it ended already; `wait` tells how
             self._child.stdin.write(text.encode())
             self._child.stdin.close()
-        except BrokenPipeError:  # it ended already; `wait` tells how
-            pass

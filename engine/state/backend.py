@@ -165,14 +165,7 @@ class Backend:
 
     def lock_directory(self, project: str, stack: str) -> Path:
         """Where `lock` keeps the lock files; a directory's organization is always called organization."""
-        return (
-            self.root
-            / ".pulumi"
-            / "locks"
-            / "organization"
-            / check_name(project, "project")
-            / check_name(stack)
-        )
+        return self._directory("locks/organization", project, stack)
 
     def _base(self, project: str, stack: str) -> Path:
         return self._directory("stacks", project, stack).with_name(f"{stack}.json")
@@ -196,12 +189,12 @@ class Backend:
             durable_files.create(self._meta, b"version: 1\n", staging=self._meta.parent)
 
     def _damaged(self, project: str, stack: str, path: Path, error: Exception) -> WrongUse:
-        for backup in self._backups(project, stack, path):
-            command = f"cp {shlex.quote(str(backup))} {shlex.quote(str(path))}"
-            return WrongUse(
-                f"{path}: the state is damaged ({error}); newest readable backup: {backup}", command
-            )
-        return WrongUse(f"{path}: the state is damaged ({error}) and there is no readable backup")
+        damage = f"{path}: the state is damaged ({error})"
+        backup = next(self._backups(project, stack, path), None)
+        if backup is None:
+            return WrongUse(f"{damage} and there is no readable backup")
+        command = f"cp {shlex.quote(str(backup))} {shlex.quote(str(path))}"
+        return WrongUse(f"{damage}; newest readable backup: {backup}", command)
 
     def _backups(self, project: str, stack: str, path: Path) -> Iterator[Path]:
         """Readable older states, newest first."""

@@ -10,14 +10,14 @@ containerReadRefreshTimeoutMilliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from engine.providers.docker import ownership
-from engine.providers.docker.forms import Applied, Flag, Form, Input, Many, Mapped, Number, Record, Text
+from engine.providers.docker.forms import LABELS, Applied, Flag, Input, Many, Mapped, Number, Record, Text
 
 DURATION = Text(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+|0", says="a duration such as 1s or 1m30s")
 ADDRESS = Text(r"[0-9a-fA-F.:]*", says="an address")
 PATH = Text(r"/.*", says="an absolute path")
-LABELS = Many(Record({"label": Text(), "value": Text()}, required=("label", "value")))
 PORT = Record(
     {
         "internal": Number(1, 65535),
@@ -74,20 +74,12 @@ ANY_ORDER = Many(Text())
 RESTART = Text(words=("no", "on-failure", "always", "unless-stopped"))
 
 
-def _replace(form: Form, default: object = None) -> Input:
-    return Input(form, Applied.REPLACE, default=default)
-
-
-def _update(form: Form, default: object = None) -> Input:
-    return Input(form, Applied.UPDATE, default=default)
-
-
-def _stored(form: Form, default: object = None) -> Input:
-    return Input(form, Applied.STORED, default=default)
-
+_replace = partial(Input, applied=Applied.REPLACE)
+_update = partial(Input, applied=Applied.UPDATE)
+_stored = partial(Input, applied=Applied.STORED)
 
 INPUTS: Mapping[str, Input] = {
-    "image": Input(Text(r".+"), Applied.REPLACE, required=True),
+    "image": _replace(Text(r".+"), required=True),
     "name": _replace(Text(ownership.NAME_PATTERN, says=ownership.NAME_SAYS)),
     # what runs
     "command": _replace(WORDS),
@@ -95,16 +87,16 @@ INPUTS: Mapping[str, Input] = {
     "envs": _replace(Many(Text(r"[^=]+(=.*)?(?s:.*)", says="NAME=value"))),
     "user": _replace(Text()),
     "workingDir": _replace(PATH),
-    "stdinOpen": _replace(Flag(), False),
-    "tty": _replace(Flag(), False),
-    "init": _replace(Flag(), False),
+    "stdinOpen": _replace(Flag(), default=False),
+    "tty": _replace(Flag(), default=False),
+    "init": _replace(Flag(), default=False),
     "labels": _replace(LABELS),
     "stopSignal": _replace(Text()),
     "stopTimeout": _replace(Number(0)),
     "healthcheck": _replace(HEALTHCHECK),
     # network
     "ports": _replace(Many(PORT)),
-    "publishAllPorts": _replace(Flag(), False),
+    "publishAllPorts": _replace(Flag(), default=False),
     "networksAdvanced": _replace(Many(NETWORK, ordered=True)),
     "networkMode": _replace(Text()),
     "hostname": _replace(Text()),
@@ -117,12 +109,12 @@ INPUTS: Mapping[str, Input] = {
     "mounts": _replace(Many(MOUNT)),
     "volumes": _replace(Many(VOLUME)),
     "tmpfs": _replace(Mapped()),
-    "readOnly": _replace(Flag(), False),
+    "readOnly": _replace(Flag(), default=False),
     "shmSize": _replace(Number(1)),
     "devices": _replace(Many(DEVICE)),
     "deviceCgroupRules": _replace(ANY_ORDER),
     # walls
-    "privileged": _replace(Flag(), False),
+    "privileged": _replace(Flag(), default=False),
     "capabilities": _replace(Record({"adds": ANY_ORDER, "drops": ANY_ORDER})),
     "securityOpts": _replace(ANY_ORDER),
     "groupAdds": _replace(ANY_ORDER),
@@ -136,10 +128,10 @@ INPUTS: Mapping[str, Input] = {
     "runtime": _replace(Text()),
     "logDriver": _replace(Text()),
     "logOpts": _replace(Mapped()),
-    "rm": _replace(Flag(), False),
+    "rm": _replace(Flag(), default=False),
     # what `docker update` can change
-    "restart": _update(RESTART, "no"),
-    "maxRetryCount": _update(Number(0), 0),
+    "restart": _update(RESTART, default="no"),
+    "maxRetryCount": _update(Number(0), default=0),
     "memory": _update(Number(0)),
     "memorySwap": _update(Number(-1)),
     "memoryReservation": _update(Number(0)),
@@ -150,9 +142,9 @@ INPUTS: Mapping[str, Input] = {
     "cpus": _update(Text(r"\d+(\.\d+)?|\.\d+", says="a number such as 1.5")),
     # our own knobs
     "destroyGraceSeconds": _stored(Number(0)),
-    "removeVolumes": _stored(Flag(), True),
-    "mustRun": _stored(Flag(), True),
-    "start": _stored(Flag(), True),
-    "wait": _stored(Flag(), False),
-    "waitTimeout": _stored(Number(1), 60),
+    "removeVolumes": _stored(Flag(), default=True),
+    "mustRun": _stored(Flag(), default=True),
+    "start": _stored(Flag(), default=True),
+    "wait": _stored(Flag(), default=False),
+    "waitTimeout": _stored(Number(1), default=60),
 }

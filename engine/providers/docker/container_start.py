@@ -10,7 +10,6 @@ import grpc
 from docker.errors import APIError, NotFound
 from requests.exceptions import ConnectionError, RequestException  # noqa: A004 - the name it has there
 
-from engine.providers.docker.container_config import endpoint
 from engine.providers.docker.container_outputs import must_run
 from engine.providers.docker.docker_daemon import RefusalError, translated, words_of
 from engine.providers.docker.kind import Call, Plain
@@ -69,12 +68,9 @@ def half_made(call: Call, found: Plain) -> list[str]:
 def _connect(call: Call, id_: str) -> None:
     found = call.daemon.client.inspect_container(id_)
     for network in missing_networks(call, found):
-        settings = endpoint(network)
+        aliases, address = network.get("aliases") or [], network.get("ipv4Address")
         call.daemon.client.connect_container_to_network(
-            id_,
-            network["name"],
-            aliases=settings["Aliases"],
-            ipv4_address=network.get("ipv4Address"),
+            id_, network["name"], aliases=aliases, ipv4_address=address
         )
 
 
@@ -91,21 +87,15 @@ def _wait_healthy(call: Call, id_: str) -> None:
         state = call.daemon.client.inspect_container(id_)["State"]
         health = state.get("Health")
         if health is None:
-            raise RefusalError(
-                grpc.StatusCode.UNKNOWN,
-                "wait is set, and neither the container nor its image has a healthcheck",
-            )
-        if health["Status"] == "unhealthy":
+            words = "wait is set, and neither the container nor its image has a healthcheck"
+        elif health["Status"] == "unhealthy":
             last = (health.get("Log") or [{}])[-1].get("Output", "").strip()
-            raise RefusalError(
-                grpc.StatusCode.UNKNOWN, f"the container is unhealthy; its health check printed: {last}"
-            )
-        if not state["Running"]:
-            raise RefusalError(
-                grpc.StatusCode.UNKNOWN,
-                f"the container ended with code {state['ExitCode']} before it was healthy",
-            )
-        return bool(health["Status"] == "healthy")
+            words = f"the container is unhealthy; its health check printed: {last}"
+        elif not state["Running"]:
+            words = f"the container ended with code {state['ExitCode']} before it was healthy"
+        else:
+            return bool(health["Status"] == "healthy")
+        raise RefusalError(grpc.StatusCode.UNKNOWN, words)
 
     call.daemon.until(healthy, call.inputs.get("waitTimeout") or WAIT_SECONDS, "the container's health")
 

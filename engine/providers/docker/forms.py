@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from engine.values import Unknown
 
@@ -35,16 +35,16 @@ class Fault(NamedTuple):
     reason: str
 
 
-class Form(Protocol):
-    """How a value must look."""
+class Form:
+    """How a value must look. By default a value is compared as it is."""
 
     def faults(self, value: Any, path: str) -> Iterator[Fault]:
         """What is wrong with `value`; nothing when it is fine."""
-        ...
+        raise NotImplementedError
 
     def canonical(self, value: Any) -> Any:
         """The value in the form in which two are compared."""
-        ...
+        return value
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(Form):
     """True or false."""
 
     def faults(self, value: Any, path: str) -> Iterator[Fault]:
@@ -66,13 +66,9 @@ class Flag:
         if not isinstance(value, bool):
             yield Fault(path, f"must be true or false, not {_shown(value)}")
 
-    def canonical(self, value: Any) -> Any:
-        """Itself."""
-        return value
-
 
 @dataclass(frozen=True)
-class Number:
+class Number(Form):
     """A whole number within bounds."""
 
     low: int | None = None
@@ -86,13 +82,9 @@ class Number:
             upper = "" if self.high is None else f" to {self.high}"
             yield Fault(path, f"must be in {self.low}{upper or ' and above'}, not {value}")
 
-    def canonical(self, value: Any) -> Any:
-        """Itself."""
-        return value
-
 
 @dataclass(frozen=True)
-class Text:
+class Text(Form):
     """A string, of a pattern or of a set of words."""
 
     pattern: str = ""
@@ -108,13 +100,9 @@ class Text:
         elif self.pattern and not re.fullmatch(self.pattern, value):
             yield Fault(path, f"must be {self.says or self.pattern}, not {value!r}")
 
-    def canonical(self, value: Any) -> Any:
-        """Itself."""
-        return value
-
 
 @dataclass(frozen=True)
-class Many:
+class Many(Form):
     """A list."""
 
     of: Form
@@ -138,7 +126,7 @@ class Many:
 
 
 @dataclass(frozen=True)
-class Mapped:
+class Mapped(Form):
     """A map from strings to strings."""
 
     of: Form = field(default_factory=Text)
@@ -160,7 +148,7 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Form):
     """A map with known keys."""
 
     keys: Mapping[str, Form]
@@ -172,18 +160,8 @@ class Record:
         if not isinstance(value, dict):
             yield Fault(path, f"must be a map, not {_shown(value)}")
             return
-        for key in self.required:
-            if value.get(key) is None:
-                yield Fault(f"{path}.{key}", "is required")
-        for key, item in value.items():
-            if key.startswith("__") or key in self.unchecked or item is None or isinstance(item, Unknown):
-                continue
-            if key in self.keys:
-                yield from self.keys[key].faults(item, f"{path}.{key}")
-            else:
-                yield Fault(
-                    f"{path}.{key}", NOT_IMPLEMENTED.format(f"{path}.{key}", ", ".join(sorted(self.keys)))
-                )
+        known = {key: item for key, item in value.items() if key not in self.unchecked}
+        yield from _member_faults(self.keys, self.required, known, f"{path}.")
 
     def canonical(self, value: Any) -> Any:
         """Without what is not given."""
@@ -193,19 +171,29 @@ class Record:
         return {k: self.keys[k].canonical(v) if k in self.keys else v for k, v in kept.items()}
 
 
+LABELS = Many(Record({"label": Text(), "value": Text()}, required=("label", "value")))
+
+
 def faults_of(table: Mapping[str, Input], inputs: Mapping[str, Any]) -> list[Fault]:
     """Everything that is wrong with a resource's inputs."""
-    found = [
-        Fault(key, "is required") for key, row in table.items() if row.required and inputs.get(key) is None
-    ]
-    for key, value in inputs.items():
-        if key.startswith("__") or value is None or isinstance(value, Unknown):
+    required = [key for key, row in table.items() if row.required]
+    return list(_member_faults({key: row.form for key, row in table.items()}, required, inputs, ""))
+
+
+def _member_faults(
+    forms: Mapping[str, Form], required: Iterable[str], values: Mapping[str, Any], prefix: str
+) -> Iterator[Fault]:
+    for key in required:
+        if values.get(key) is None:
+            yield Fault(f"{prefix}{key}", "is required")
+    for key, item in values.items():
+        path = f"{prefix}{key}"
+        if key.startswith("__") or item is None or isinstance(item, Unknown):
             continue
-        if key in table:
-            found += table[key].form.faults(value, key)
+        if key in forms:
+            yield from forms[key].faults(item, path)
         else:
-            found.append(Fault(key, NOT_IMPLEMENTED.format(key, ", ".join(sorted(table)))))
-    return found
+            yield Fault(path, NOT_IMPLEMENTED.format(path, ", ".join(sorted(forms))))
 
 
 def _shown(value: Any) -> str:

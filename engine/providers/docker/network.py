@@ -16,11 +16,10 @@ from docker.errors import NotFound
 
 from engine.providers.docker import ownership
 from engine.providers.docker.docker_daemon import RefusalError, words_of
-from engine.providers.docker.forms import Applied, Flag, Input, Many, Mapped, Record, Text
+from engine.providers.docker.forms import LABELS, Applied, Flag, Input, Many, Mapped, Record, Text
 from engine.providers.docker.kind import Call, Kind, Made, Plain
 
 TYPE = "docker:index/network:Network"
-LABELS = Many(Record({"label": Text(), "value": Text()}, required=("label", "value")))
 CIDR = Text(r"[0-9a-fA-F.:]+/[0-9]{1,3}", says="an address range such as 198.18.0.0/24")
 ADDRESS = Text(r"[0-9a-fA-F.:]+", says="an address")
 INPUTS: Mapping[str, Input] = {

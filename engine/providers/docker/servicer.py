@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
-from pulumi.runtime.proto import provider_pb2
+from grpc import ServicerContext as Context
+from pulumi.runtime.proto import provider_pb2 as pb
 
 from engine import urn as urns
 from engine.providers.docker import difference, ownership, secrecy
@@ -54,9 +55,7 @@ class DockerProvider(BuiltInProvider):
 
     # -- the provider itself
 
-    def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    def CheckConfig(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Refuse by name every key that is not implemented."""
         news = from_struct(request.news)
         faults = []
@@ -67,133 +66,100 @@ class DockerProvider(BuiltInProvider):
                 faults.append(Fault(key, NOT_IMPLEMENTED.format(key, ", ".join(CONFIG))))
         return _checked(news, faults)
 
-    def DiffConfig(
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.DiffResponse:
+    def DiffConfig(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Another host is another configuration of the same provider, as with the official one."""
         olds = secrecy.plain(from_struct(request.old_inputs or request.olds))
         news = secrecy.plain(from_struct(request.news))
         diffs = [key for key in CONFIG if olds.get(key) != news.get(key)]
-        changes = provider_pb2.DiffResponse.DIFF_SOME if diffs else provider_pb2.DiffResponse.DIFF_NONE
-        return provider_pb2.DiffResponse(changes=changes, diffs=diffs)
+        changes = pb.DiffResponse.DIFF_SOME if diffs else pb.DiffResponse.DIFF_NONE
+        return pb.DiffResponse(changes=changes, diffs=diffs)
 
-    def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ConfigureResponse:
+    def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         """Take the host. Docker is not called: a preview or a destroy of nothing needs none."""
         host = secrecy.plain(from_struct(request.args)).get("host") or request.variables.get(
             "docker:config:host"
         )
         self._daemon.close()
         self._daemon = DockerDaemon(str(host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST))
-        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+        return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
-    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+    def Cancel(self, request: empty_pb2.Empty, context: Context) -> empty_pb2.Empty:
         """Cancel every wait; a partial object is reported as such. The next Configure resets this."""
         self._daemon.cancel()
         return empty_pb2.Empty()
 
     # -- resources
 
-    def Check(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Refuse what is not implemented or cannot be, and complete the inputs."""
         news, olds = from_struct(request.news), from_struct(request.olds)
         return self._guarded(context, lambda: self._check(request, news, olds), news)
 
-    def Diff(
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.DiffResponse:
+    def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Compare inputs with inputs."""
         outputs, news = secrecy.plain(from_struct(request.olds)), secrecy.plain(from_struct(request.news))
         olds = secrecy.plain(from_struct(request.old_inputs)) if request.HasField("old_inputs") else outputs
         return self._guarded(context, lambda: difference.answer(self._kind(request.urn), olds, news, outputs))
 
-    def Create(
-        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CreateResponse:
+    def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
         """Make it."""
         inputs = from_struct(request.properties)
-        call = self._call(request, inputs=secrecy.plain(inputs), seconds=request.timeout)
+        call = self._call(request, inputs=inputs)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=self._preview(context, call, inputs))
+            return pb.CreateResponse(properties=self._preview(context, call, inputs))
         made = self._guarded(context, lambda: self._kind(call.urn).create(call), inputs)
         outputs = self._finished(context, made, inputs)
-        return provider_pb2.CreateResponse(id=made.id, properties=outputs)
+        return pb.CreateResponse(id=made.id, properties=outputs)
 
-    def Read(
-        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ReadResponse:
+    def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
         """Look at it; an empty id means that it is gone."""
         inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
-        call = self._call(
-            request, id=request.id, inputs=secrecy.plain(inputs), outputs=secrecy.plain(outputs)
-        )
+        call = self._call(request, inputs=inputs, outputs=outputs)
         made = self._guarded(context, lambda: self._kind(call.urn).read(call), inputs, outputs)
         if made is None:
-            return provider_pb2.ReadResponse()
+            return pb.ReadResponse()
         found = made.inputs or {}
         read_inputs: Properties = {
             k: inputs[k] if found.get(k) == call.inputs.get(k) else found[k] for k in found if k in inputs
         }
         read_inputs |= {key: value for key, value in found.items() if key not in inputs}
         properties = self._finished(context, made, inputs, outputs, read_inputs=read_inputs)
-        return provider_pb2.ReadResponse(id=made.id, properties=properties, inputs=to_struct(read_inputs))
+        return pb.ReadResponse(id=made.id, properties=properties, inputs=to_struct(read_inputs))
 
-    def Update(
-        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.UpdateResponse:
+    def Update(self, request: pb.UpdateRequest, context: Context) -> pb.UpdateResponse:
         """Change it where it is."""
         news, outputs = from_struct(request.news), from_struct(request.olds)
         olds = from_struct(request.old_inputs) if request.HasField("old_inputs") else outputs
-        call = self._call(
-            request,
-            id=request.id,
-            inputs=secrecy.plain(news),
-            old_inputs=secrecy.plain(olds),
-            outputs=secrecy.plain(outputs),
-            seconds=request.timeout,
-        )
+        call = self._call(request, inputs=news, old_inputs=olds, outputs=outputs)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=self._preview(context, call, news))
+            return pb.UpdateResponse(properties=self._preview(context, call, news))
         made = self._guarded(context, lambda: self._kind(call.urn).update(call), news, olds)
-        return provider_pb2.UpdateResponse(properties=self._finished(context, made, news))
+        return pb.UpdateResponse(properties=self._finished(context, made, news))
 
-    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+    def Delete(self, request: pb.DeleteRequest, context: Context) -> empty_pb2.Empty:
         """Remove it and see it gone; what is not there is removed already."""
         inputs, outputs = from_struct(request.old_inputs), from_struct(request.properties)
-        call = self._call(
-            request,
-            id=request.id,
-            inputs=secrecy.plain(inputs) or secrecy.plain(outputs),
-            outputs=secrecy.plain(outputs),
-            seconds=request.timeout,
-        )
+        call = self._call(request, inputs=inputs if secrecy.plain(inputs) else outputs, outputs=outputs)
         self._guarded(context, lambda: self._kind(call.urn).delete(call), inputs, outputs)
         return empty_pb2.Empty()
 
-    def Invoke(
-        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.InvokeResponse:
+    def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         """Call a function."""
         args = from_struct(request.args)
 
-        def call() -> provider_pb2.InvokeResponse:
+        def call() -> pb.InvokeResponse:
             from engine.providers.docker.kinds import FUNCTIONS
 
             if request.tok not in FUNCTIONS:
                 raise _unimplemented(request.tok, FUNCTIONS)
             result = FUNCTIONS[request.tok](self._daemon, secrecy.plain(args))
-            return provider_pb2.InvokeResponse(**{"return": to_struct(result)})  # type: ignore[arg-type]  # a Python word
+            return pb.InvokeResponse(**{"return": to_struct(result)})  # type: ignore[arg-type]  # a Python word
 
         return self._guarded(context, call, args)
 
     # -- inside
 
-    def _check(
-        self, request: provider_pb2.CheckRequest, news: Properties, olds: Properties
-    ) -> provider_pb2.CheckResponse:
+    def _check(self, request: pb.CheckRequest, news: Properties, olds: Properties) -> pb.CheckResponse:
         kind = self._kind(request.urn)
         self._daemon.ping()
         checked = dict(news)
@@ -206,8 +172,16 @@ class DockerProvider(BuiltInProvider):
             checked |= {key: secrecy.merged(checked.get(key), value) for key, value in additions.items()}
         return _checked(checked, faults)
 
-    def _call(self, request: Any, **rest: Any) -> Call:
-        return Call(self._daemon, request.urn, directory=self._directory or Path.cwd(), **rest)
+    def _call(self, request: Any, **properties: Properties) -> Call:
+        """The call of a request; Create has no id, and Read no timeout."""
+        return Call(
+            self._daemon,
+            request.urn,
+            getattr(request, "id", ""),
+            seconds=getattr(request, "timeout", 0.0),
+            directory=self._directory or Path.cwd(),
+            **{name: secrecy.plain(values) for name, values in properties.items()},
+        )
 
     def _kind(self, urn: str) -> Kind:
         from engine.providers.docker.kinds import KINDS
@@ -217,7 +191,7 @@ class DockerProvider(BuiltInProvider):
             raise _unimplemented(type_, KINDS)
         return KINDS[type_]
 
-    def _preview(self, context: grpc.ServicerContext, call: Call, inputs: Properties) -> struct_pb2.Struct:
+    def _preview(self, context: Context, call: Call, inputs: Properties) -> struct_pb2.Struct:
         """The outputs as far as they are known; the rest is UNKNOWN."""
 
         def expected() -> Properties:
@@ -235,7 +209,7 @@ class DockerProvider(BuiltInProvider):
 
     def _finished(
         self,
-        context: grpc.ServicerContext,
+        context: Context,
         made: Made,
         *sources: Properties,
         read_inputs: Properties | None = None,
@@ -248,9 +222,9 @@ class DockerProvider(BuiltInProvider):
         return to_struct(outputs)
 
 
-def _checked(inputs: Properties, faults: list[Fault]) -> provider_pb2.CheckResponse:
-    failures = [provider_pb2.CheckFailure(property=fault.path, reason=fault.reason) for fault in faults]
-    return provider_pb2.CheckResponse(inputs=None if failures else to_struct(inputs), failures=failures)
+def _checked(inputs: Properties, faults: list[Fault]) -> pb.CheckResponse:
+    failures = [pb.CheckFailure(property=fault.path, reason=fault.reason) for fault in faults]
+    return pb.CheckResponse(inputs=None if failures else to_struct(inputs), failures=failures)
 
 
 def _unimplemented(token: str, implemented: Any) -> RefusalError:

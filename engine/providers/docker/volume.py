@@ -15,11 +15,10 @@ from docker.errors import NotFound
 
 from engine.providers.docker import ownership
 from engine.providers.docker.docker_daemon import RefusalError
-from engine.providers.docker.forms import Applied, Input, Many, Mapped, Record, Text
+from engine.providers.docker.forms import LABELS, Applied, Input, Mapped, Text
 from engine.providers.docker.kind import Call, Kind, Made, Plain, same_name
 
 TYPE = "docker:index/volume:Volume"
-LABELS = Many(Record({"label": Text(), "value": Text()}, required=("label", "value")))
 INPUTS: Mapping[str, Input] = {
     "name": Input(Text(ownership.NAME_PATTERN, says=ownership.NAME_SAYS), Applied.REPLACE),
     "driver": Input(Text(), Applied.REPLACE, default="local"),
