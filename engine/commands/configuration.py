@@ -17,9 +17,7 @@ from engine.workspace.stack_file import StackFile
 
 def run(options: argparse.Namespace) -> int:
     """Dispatch on the action."""
-    project, backend = open_project(options)
-    if not options.stack:
-        raise WrongUse("no stack was named", "--stack NAME")
+    project, backend = open_project(options, stack=True)
     file = stack_file.read(project.stack_file(options.stack))
     if options.action is None or options.action == "list":
         return _list(options, file, project.name)

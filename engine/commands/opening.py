@@ -16,14 +16,17 @@ from engine.workspace import stack_file
 from engine.workspace.project import Project
 
 
-def open_project(options: argparse.Namespace) -> tuple[Project, Backend]:
-    """The project around the working folder, and where its states are."""
+def open_project(options: argparse.Namespace, *, stack: bool = False) -> tuple[Project, Backend]:
+    """The project around the working folder, and where its states are. `stack`: the options must name one."""
     directory = Path(options.cwd)
     if not directory.is_dir():
         raise WrongUse(f"no such folder: {directory}")
     project = replace(projects.load(projects.find(directory)), config_file=options.config_file)
     url = os.environ.get("PULUMI_BACKEND_URL") or project.backend_url
-    return project, open_backend(url, os.environ)
+    backend = open_backend(url, os.environ)
+    if stack and not options.stack:
+        raise WrongUse("no stack was named", "--stack NAME")
+    return project, backend
 
 
 def open_session(options: argparse.Namespace, *, must_exist: bool = False) -> Session:

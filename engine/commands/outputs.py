@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 
 from engine.commands.opening import open_session
 from engine.errors import WrongUse
@@ -13,11 +14,8 @@ from engine.values import Properties, Value, masked, without_secrets
 
 def run(options: argparse.Namespace) -> int:
     """Print all outputs, or one bare."""
-    session = open_session(options, must_exist=True)
-    try:
+    with closing(open_session(options, must_exist=True)) as session:
         session.read()
-    finally:
-        session.close()
     root = next((r for r in session.snapshot.resources if r.type == STACK_TYPE and not r.delete), None)
     outputs: Properties = root.outputs if root else {}
     if options.name and options.name not in outputs:

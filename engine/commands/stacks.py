@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 
 from engine.commands.opening import open_project, open_session
 from engine.errors import WrongUse
@@ -33,44 +34,36 @@ def _list(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace) -> int:
     from engine.session import Session
 
-    project, backend = open_project(options)
-    if not options.stack:
-        raise WrongUse("no stack was named", "--stack NAME")
+    project, backend = open_project(options, stack=True)
     if backend.exists(project.name, options.stack):
         raise WrongUse(f"the stack {options.stack!r} exists already")
-    session = Session(project, options.stack, backend, {})
-    try:
+    with closing(Session(project, options.stack, backend, {})) as session:
         session.write(Snapshot())
-    finally:
-        session.close()
     print(f"made the stack {options.stack}")
     return 0
 
 
 def _remove(options: argparse.Namespace) -> int:
-    session = open_session(options, must_exist=True)
-    try:
-        with stack_lock(session.backend, session.project.name, session.name):
-            session.read()
-            left = [r for r in session.snapshot.resources if r.type != STACK_TYPE]
-            pending = [op for op in session.snapshot.pending if op.type == "creating"]
-            if (left or pending) and not options.force:
-                what = f"{len(left)} resources" if left else f"{len(pending)} interrupted creates"
-                raise WrongUse(
-                    f"the stack {session.name!r} still has {what}",
-                    f"python -m engine destroy --stack {session.name}",
-                )
-            session.backend.remove(session.project.name, session.name)
-    finally:
-        session.close()
+    with (
+        closing(open_session(options, must_exist=True)) as session,
+        stack_lock(session.backend, session.project.name, session.name),
+    ):
+        session.read()
+        left = [r for r in session.snapshot.resources if r.type != STACK_TYPE]
+        pending = [op for op in session.snapshot.pending if op.type == "creating"]
+        if (left or pending) and not options.force:
+            what = f"{len(left)} resources" if left else f"{len(pending)} interrupted creates"
+            raise WrongUse(
+                f"the stack {session.name!r} still has {what}",
+                f"python -m engine destroy --stack {session.name}",
+            )
+        session.backend.remove(session.project.name, session.name)
     print(f"removed the stack {session.name}")
     return 0
 
 
 def _cancel(options: argparse.Namespace) -> int:
-    project, backend = open_project(options)
-    if not options.stack:
-        raise WrongUse("no stack was named", "--stack NAME")
+    project, backend = open_project(options, stack=True)
     holders = cancel(backend, project.name, options.stack)
     print("\n".join(f"removed the lock of {holder}" for holder in holders) or "there was no lock")
     return 0

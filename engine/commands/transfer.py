@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from engine.commands.opening import open_session
@@ -16,11 +17,8 @@ from engine.state.snapshot import problems
 
 def run(options: argparse.Namespace) -> int:
     """Dispatch on the verb."""
-    session = open_session(options, must_exist=options.verb == "export")
-    try:
+    with closing(open_session(options, must_exist=options.verb == "export")) as session:
         return _export(options, session) if options.verb == "export" else _import(options, session)
-    finally:
-        session.close()
 
 
 def _export(options: argparse.Namespace, session: Session) -> int:

@@ -5,6 +5,7 @@ Also the place where options that this engine does not carry out are refused, so
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from pulumi.runtime.proto import alias_pb2, resource_pb2
@@ -92,16 +93,10 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 def seconds(duration: str) -> float:
     """The length of a Go duration such as `1h30m` or `2.5s`; 0 for an empty one. WrongUse if it is none."""
-    total, rest = 0.0, duration
-    while rest:
-        number = rest[: len(rest) - len(rest.lstrip("0123456789."))]
-        tail = rest[len(number) :]
-        unit = tail[: len(tail) - len(tail.lstrip("hmsun"))]
-        if not number or unit not in _UNITS:
-            raise WrongUse(f"not a duration: {duration!r} (use a Go duration such as 90s or 1h30m)")
-        total += float(number) * _UNITS[unit]
-        rest = tail[len(unit) :]
-    return total
+    parts = re.findall(r"([0-9.]+)(h|ms|m|us|ns|s)", duration)
+    if "".join(number + unit for number, unit in parts) != duration:
+        raise WrongUse(f"not a duration: {duration!r} (use a Go duration such as 90s or 1h30m)")
+    return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
 def _timeouts(message: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:

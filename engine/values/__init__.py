@@ -7,7 +7,7 @@ because the engine only carries them. The wire form (protobuf Struct) is in `eng
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -71,19 +71,18 @@ def masked(value: Value) -> Any:
 
 def contains_unknown(value: Value) -> bool:
     """Whether an UNKNOWN is anywhere inside."""
-    if isinstance(value, Secret):
-        return contains_unknown(value.value)
-    if isinstance(value, list):
-        return any(contains_unknown(item) for item in value)
-    if isinstance(value, dict):
-        return any(contains_unknown(item) for item in value.values())
-    return isinstance(value, Unknown)
+    return any(isinstance(node, Unknown) for node in _nodes(value))
 
 
 def contains_secret(value: Value) -> bool:
     """Whether a Secret is anywhere inside."""
-    if isinstance(value, list):
-        return any(contains_secret(item) for item in value)
-    if isinstance(value, dict):
-        return any(contains_secret(item) for item in value.values())
-    return isinstance(value, Secret)
+    return any(isinstance(node, Secret) for node in _nodes(value))
+
+
+def _nodes(value: Value) -> Iterator[Value]:
+    yield value
+    if isinstance(value, Secret):
+        yield from _nodes(value.value)
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _nodes(item)

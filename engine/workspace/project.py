@@ -35,7 +35,6 @@ class ConfigKey:
     items: dict[str, Any] | None = None  # {type, items} of an array
     default: Any = None
     secret: bool = False
-    description: str = ""
     required: bool = True
 
     @property
@@ -164,7 +163,6 @@ def _key(path: Path, project: str, name: str, raw: Any) -> ConfigKey:
         items=raw.get("items"),
         default=given,
         secret=bool(raw.get("secret")),
-        description=str(raw.get("description") or ""),
         required=given is None,
     )
     _check_type(where, key.type, key.items)

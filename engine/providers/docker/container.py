@@ -179,10 +179,7 @@ def _post_update(call: Call) -> None:
 
 
 def _inspect(call: Call, id_: str) -> Plain | None:
-    try:
-        return dict(call.daemon.client.inspect_container(id_))
-    except NotFound:
-        return None
+    return call.daemon.look(call.daemon.client.inspect_container, id_)
 
 
 def _outputs(call: Call, id_: str) -> Plain:

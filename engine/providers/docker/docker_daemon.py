@@ -8,10 +8,12 @@ Out of scope: TLS and ssh; the lab's Docker is on this machine.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -26,6 +28,11 @@ ANSWER_SECONDS = 60  # Docker answers in milliseconds; a busy disk was seen to t
 BUILD_SECONDS = 3600
 KNOCK_SECONDS = 5.0
 POLL_SECONDS = 0.05
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.ABORTED,
+}
 Result = TypeVar("Result")
 
 
@@ -87,12 +94,26 @@ class DockerDaemon:
 
     def image(self, name: str) -> dict[str, Any] | None:
         """What Docker knows of an image; None when it has none of that name."""
+        return self.look(self.client.inspect_image, name)
+
+    def look(self, inspect: Callable[[str], Any], name: str) -> dict[str, Any] | None:
+        """The answer of one of the client's `inspect_*`; None when there is no such object."""
         from docker.errors import NotFound
 
         try:
-            return dict(self.client.inspect_image(name))  # type: ignore[no-untyped-call]  # the stubs lack it
+            return dict(inspect(name))
         except NotFound:
             return None
+
+    def remove_image(self, name: str, *, force: bool = False) -> None:
+        """Untag an image; one that is gone is removed already, and one that a container uses stays."""
+        from docker.errors import APIError
+
+        try:
+            self.client.remove_image(name, force=force)
+        except APIError as error:
+            if error.status_code not in (404, 409):  # 409: a container uses it
+                raise
 
     def cancel(self) -> None:
         """Break off what waits."""
@@ -100,17 +121,12 @@ class DockerDaemon:
 
     def run(self, blocking: Callable[[APIClient], Result], seconds: float) -> Result:
         """The answer of a call that may block for long, on a connection of its own."""
-        outcome: list[Any] = []
-        done = threading.Event()
-        thread = threading.Thread(target=self._blocking, args=(blocking, seconds, outcome, done), daemon=True)
-        thread.start()
+        answer: Future[Result] = Future()
+        threading.Thread(target=self._blocking, args=(blocking, seconds, answer), daemon=True).start()
         deadline = time.monotonic() + seconds
-        while not done.wait(POLL_SECONDS):
+        while wait([answer], POLL_SECONDS).not_done:
             self._check(deadline, "Docker's answer", seconds)
-        if isinstance(outcome[0], BaseException):
-            raise outcome[0]
-        result: Result = outcome[0]
-        return result
+        return answer.result()
 
     def until(self, happened: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait for something that Docker tells only when asked."""
@@ -155,19 +171,14 @@ class DockerDaemon:
         if time.monotonic() > deadline:
             raise RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, f"{what} did not come within {seconds:g} s")
 
-    def _blocking(
-        self, call: Callable[[APIClient], Any], seconds: float, outcome: list[Any], done: threading.Event
-    ) -> None:
+    def _blocking(self, call: Callable[[APIClient], Any], seconds: float, answer: Future[Any]) -> None:
         try:
-            client = self.connect(int(seconds) + 5)
-            try:
-                outcome.append(call(client))
-            finally:
-                client.close()
+            with contextlib.closing(self.connect(int(seconds) + 5)) as client:
+                result = call(client)
         except Exception as error:  # noqa: BLE001 - handed to the thread that waits
-            outcome.append(error)
-        finally:
-            done.set()
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
 
 
 def _knock(host: str) -> None:
@@ -192,16 +203,9 @@ def translated(error: Exception, daemon: DockerDaemon) -> RefusalError:
         return error
     if isinstance(error, requests.exceptions.ConnectionError):
         return daemon.unreachable(error)
-    codes = {
-        400: grpc.StatusCode.INVALID_ARGUMENT,
-        404: grpc.StatusCode.NOT_FOUND,
-        409: grpc.StatusCode.ABORTED,
-    }
     if isinstance(error, errors.APIError):
-        return RefusalError(
-            codes.get(error.status_code or 500, grpc.StatusCode.INTERNAL),
-            f"Docker reported: {words_of(error)}",
-        )
+        code = _CODES.get(error.status_code or 500, grpc.StatusCode.INTERNAL)
+        return RefusalError(code, f"Docker reported: {words_of(error)}")
     if isinstance(error, requests.exceptions.Timeout):
         return RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, f"Docker did not answer: {error}")
     return RefusalError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
-from docker.errors import APIError, NotFound
+from docker.errors import APIError
 
 from engine.providers.docker import image_build, ownership
 from engine.providers.docker.build_context import BuildContext
@@ -127,7 +127,7 @@ def delete(call: Call) -> None:
     name = call.outputs.get("imageName") or call.inputs.get("imageName") or call.id
     found = call.daemon.image(name)
     if found is not None and ownership.is_ours(found["Config"].get("Labels"), call.urn):
-        _remove(call, name)
+        call.daemon.remove_image(name)
     _remove_dangling(call)
 
 
@@ -180,17 +180,7 @@ def _refuse_foreign(call: Call) -> None:
 def _remove_dangling(call: Call) -> None:
     label = f"{ownership.URN_LABEL}={ownership.urn_hash(call.urn)}"
     for old in call.daemon.client.images(filters={"dangling": True, "label": label}):
-        _remove(call, old["Id"])
-
-
-def _remove(call: Call, name: str) -> None:
-    try:
-        call.daemon.client.remove_image(name)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # 409: a container uses it
-            raise
+        call.daemon.remove_image(old["Id"])
 
 
 def _outputs_of_inputs(call: Call) -> Plain:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import grpc
-from docker.errors import NotFound
 
 from engine.providers.docker import ownership
 from engine.providers.docker.docker_daemon import RefusalError, words_of
@@ -92,10 +91,7 @@ def _remove(call: Call, id_: str) -> None:
 
 
 def _inspect(call: Call, id_: str) -> Plain | None:
-    try:
-        return dict(call.daemon.client.inspect_network(id_))
-    except NotFound:
-        return None
+    return call.daemon.look(call.daemon.client.inspect_network, id_)
 
 
 def _named(call: Call, name: str) -> list[Plain]:

@@ -15,7 +15,6 @@ from typing import Any
 
 import grpc
 from docker import APIClient
-from docker.errors import APIError, NotFound
 from docker.utils import parse_repository_tag
 
 from engine.providers.docker.docker_daemon import BUILD_SECONDS, RefusalError
@@ -76,13 +75,7 @@ def delete(call: Call) -> None:
     if call.inputs.get("keepLocally"):
         return
     name = call.inputs.get("name") or call.outputs.get("name") or _name_in(call.id)
-    try:
-        call.daemon.client.remove_image(name, force=bool(call.inputs.get("forceRemove")))
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # 409: a container uses it
-            raise
+    call.daemon.remove_image(name, force=bool(call.inputs.get("forceRemove")))
 
 
 def _pulls(call: Call) -> bool:

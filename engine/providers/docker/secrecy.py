@@ -22,11 +22,10 @@ def plain(properties: Properties) -> Plain:
 
 def sealed(outputs: Plain, *sources: Properties) -> Properties:
     """The outputs, secret where a source is."""
-    found: Properties = {}
-    for key, value in outputs.items():
-        secret = any(contains_secret(source.get(key)) for source in sources)
-        found[key] = Secret(value) if secret else value
-    return found
+    return {
+        key: Secret(value) if any(contains_secret(source.get(key)) for source in sources) else value
+        for key, value in outputs.items()
+    }
 
 
 def merged(original: Value, addition: Value) -> Value:

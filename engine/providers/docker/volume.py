@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import grpc
-from docker.errors import NotFound
 
 from engine.providers.docker import ownership
 from engine.providers.docker.docker_daemon import RefusalError
@@ -84,10 +83,7 @@ def _refuse_other_options(call: Call, found: Plain) -> None:
 
 
 def _inspect(call: Call, name: str) -> Plain | None:
-    try:
-        return dict(call.daemon.client.inspect_volume(name))
-    except NotFound:
-        return None
+    return call.daemon.look(call.daemon.client.inspect_volume, name)
 
 
 def _outputs(call: Call, found: Plain) -> Plain:
