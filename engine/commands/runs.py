@@ -9,45 +9,39 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine import urn as urns
 from engine.commands.opening import load_config, open_session
 from engine.deploy.deployment import Options
-from engine.deploy.events import Diagnostic, Event
+from engine.deploy.events import Diagnostic
 from engine.deploy.stack_operation import Operation, Result
 from engine.errors import EngineError
 from engine.program.source import ProgramSource
 from engine.session import Session
 from engine.state import checkpoint
-from engine.state.history import UpdateInfo, add_history
+from engine.state.history import add_history
 from engine.state.lock import stack_lock
 from engine.state.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from engine.display.json_lines import JsonLines
+    from engine.display.plain_text import PlainText
+    from engine.display.terminal import Terminal
 
-class Display(Protocol):
-    """What the three displays have in common."""
-
-    def header(self, text: str) -> None:
-        """What comes next."""
-
-    def show(self, event: Event) -> None:
-        """One event."""
-
-    def close(self) -> None:
-        """The end."""
+    Display: TypeAlias = JsonLines | PlainText | Terminal
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one verb."""
     display = _display(options.json)
-    session = open_session(options, must_exist=options.verb in ("refresh", "destroy"))
-    try:
+    with (
+        closing(display),
+        closing(open_session(options, must_exist=options.verb in ("refresh", "destroy"))) as session,
+    ):
         return Run(options, session, display).run()
-    finally:
-        session.close()
-        display.close()
 
 
 class Run:
@@ -153,20 +147,18 @@ class Run:
     def _remember(self, verb: str, result: Result, started: int) -> None:
         """History and backup, as the official engine keeps them."""
         session = self._session
-        kind = "update" if verb == "up" else verb
-        info = UpdateInfo(
-            kind,
-            started,
-            int(time.time()),
-            "failed" if result.errors else "succeeded",
-            self._options.message,
-            {"exec.kind": "embedded"},
-            {},
-            result.changes,
-        )
         if session.exists():
-            data = checkpoint.dump(session.snapshot, session.reference, session.cipher)
-            add_history(session.backend, session.project.name, session.name, info, data)
+            add_history(
+                session.backend,
+                session.project.name,
+                session.name,
+                checkpoint.dump(session.snapshot, session.reference, session.cipher),
+                kind="update" if verb == "up" else verb,
+                started=started,
+                result="failed" if result.errors else "succeeded",
+                message=self._options.message,
+                changes=result.changes,
+            )
             session.backend.backup(session.project.name, session.name)
         elif not result.errors:
             session.write(Snapshot())
@@ -199,10 +191,8 @@ class Run:
 
 def _preload(load: Callable[[str, str], object], package: str, urn: str) -> None:
     """Start a provider early; if that fails, the step that needs it reports it."""
-    try:
+    with suppress(Exception):  # the same future raises it again where it matters
         load(package, urn)
-    except Exception:  # noqa: BLE001 - the same future raises it again where it matters
-        pass
 
 
 def _display(as_json: bool) -> Display:

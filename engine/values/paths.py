@@ -97,15 +97,12 @@ def _reset_items(new: list[Value], old: list[Value], path: Path) -> tuple[object
 
 def changed_paths(old: Value, new: Value, prefix: Path = ()) -> list[Path]:
     """The innermost places where two values differ."""
+    pairs: list[tuple[str | int, Value, Value]]
     if isinstance(old, dict) and isinstance(new, dict):
         missing: Value = Secret("absent")  # equals nothing a program can send bare
-        found = []
-        for name in sorted({*old, *new}):
-            found += changed_paths(old.get(name, missing), new.get(name, missing), (*prefix, name))
-        return found
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        found = []
-        for index, (left, right) in enumerate(zip(old, new, strict=True)):
-            found += changed_paths(left, right, (*prefix, index))
-        return found
-    return [] if old == new else [prefix]
+        pairs = [(name, old.get(name, missing), new.get(name, missing)) for name in sorted({*old, *new})]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = list(zip(range(len(old)), old, new, strict=True))
+    else:
+        return [] if old == new else [prefix]
+    return [path for part, left, right in pairs for path in changed_paths(left, right, (*prefix, part))]

@@ -17,14 +17,12 @@ import re
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from docker.utils.build import PatternMatcher  # type: ignore[import-untyped, unused-ignore]
-
-DEFAULT_DOCKERFILE = "Dockerfile"
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class BuildContext:
     def digest(self) -> str:
         """What the official provider calls `contextDigest`."""
         whole = hashlib.sha256()
-        _add(whole, DEFAULT_DOCKERFILE, "----------", _content(self.dockerfile))
+        _add(whole, "Dockerfile", "----------", _content(self.dockerfile))
         for name in self.files():
             path = self.directory / name
             _add(whole, name, mode_string(path), _content(path))
@@ -59,22 +57,13 @@ class BuildContext:
         with tarfile.open(fileobj=stream, mode="w") as archive:
             for path in self.files():
                 if path != ".dockerignore":
-                    self._add_file(archive, path)
+                    archive.add(self.directory / path, path, recursive=False, filter=_anonymous)
             for extra, data in ((name, content), (".dockerignore", ignore)):
                 info = tarfile.TarInfo(extra)
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
         stream.seek(0)
         return stream, name
-
-    def _add_file(self, archive: tarfile.TarFile, name: str) -> None:
-        info = archive.gettarinfo(str(self.directory / name), arcname=name)
-        info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
-        if info.isreg():
-            with (self.directory / name).open("rb") as content:
-                archive.addfile(info, content)
-        else:
-            archive.addfile(info)
 
     def _ignore_patterns(self) -> list[str]:
         """`<Dockerfile>.dockerignore` beats `.dockerignore`."""
@@ -117,12 +106,12 @@ def mode_string(path: Path) -> str:
     letters += "".join(
         c for c, bit in (("u", stat.S_ISUID), ("g", stat.S_ISGID), ("t", stat.S_ISVTX)) if mode & bit
     )
-    return (letters or "-") + "".join(_permissions(mode))
+    return (letters or "-") + stat.filemode(mode & 0o777)[1:]
 
 
-def _permissions(mode: int) -> Iterator[str]:
-    for position, letter in enumerate("rwxrwxrwx"):
-        yield letter if mode & (1 << (8 - position)) else "-"
+def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
+    return info
 
 
 def _counts(path: Path) -> bool:

@@ -24,8 +24,6 @@ def get_network(daemon: DockerDaemon, args: Plain) -> Plain:
     found = daemon.look(daemon.client.inspect_network, args["name"])
     if found is None:
         raise RefusalError(grpc.StatusCode.NOT_FOUND, f"there is no network {args['name']}")
-    names = (("Subnet", "subnet"), ("Gateway", "gateway"), ("IPRange", "ipRange"))
-    configs = (found.get("IPAM") or {}).get("Config") or []
     return {
         "id": found["Id"],
         "name": found["Name"],
@@ -33,7 +31,7 @@ def get_network(daemon: DockerDaemon, args: Plain) -> Plain:
         "internal": found["Internal"],
         "scope": found["Scope"],
         "options": found.get("Options") or {},
-        "ipamConfigs": [{ours: row[docker] for docker, ours in names if row.get(docker)} for row in configs],
+        "ipamConfigs": network.ipam_configs(found),
         "containers": [_endpoint(id_, row) for id_, row in (found.get("Containers") or {}).items()],
     }
 

@@ -9,7 +9,6 @@ Out of scope: `ingress` (swarm), `ipamDriver`, `ipamOptions` and `auxAddress`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import grpc
 
@@ -36,6 +35,7 @@ INPUTS: Mapping[str, Input] = {
 }
 COMPUTED = ("scope",)
 DELETE_SECONDS = 30.0
+_IPAM = (("subnet", "Subnet"), ("gateway", "Gateway"), ("ipRange", "IPRange"))
 
 
 def preview(call: Call) -> Plain:
@@ -100,16 +100,17 @@ def _named(call: Call, name: str) -> list[Plain]:
 
 
 def _ipam(configs: list[Plain] | None) -> Plain | None:
-    names = (("subnet", "Subnet"), ("gateway", "Gateway"), ("ipRange", "IPRange"))
-    rows = [{docker: config[ours] for ours, docker in names if config.get(ours)} for config in configs or []]
+    rows = [{docker: config[ours] for ours, docker in _IPAM if config.get(ours)} for config in configs or []]
     return {"Driver": "default", "Config": rows} if rows else None
 
 
+def ipam_configs(found: Plain) -> list[Plain]:
+    """The address ranges of a network that Docker reports, in the words of the input."""
+    rows = (found.get("IPAM") or {}).get("Config") or []
+    return [{ours: row[docker] for ours, docker in _IPAM if row.get(docker)} for row in rows]
+
+
 def _outputs(call: Call, found: Plain) -> Plain:
-    ranges: list[dict[str, Any]] = [
-        {"subnet": row.get("Subnet"), "gateway": row.get("Gateway"), "ipRange": row.get("IPRange")}
-        for row in (found.get("IPAM") or {}).get("Config") or []
-    ]
     observed: Plain = {
         "name": found["Name"],
         "driver": found["Driver"],
@@ -118,7 +119,7 @@ def _outputs(call: Call, found: Plain) -> Plain:
         "attachable": found["Attachable"],
         "ipv6": found["EnableIPv6"],
         "options": found.get("Options") or {},
-        "ipamConfigs": [{k: v for k, v in row.items() if v} for row in ranges],
+        "ipamConfigs": ipam_configs(found),
     }
     return {**call.inputs, **observed}
 

@@ -16,7 +16,7 @@ import pytest
 from engine.errors import WrongUse
 from engine.state import durable_files
 from engine.state.backend import Backend, check_name, open_backend, root_of
-from engine.state.history import UpdateInfo, add_history
+from engine.state.history import add_history
 
 OLD, NEW = b'{"version":3,"checkpoint":{"stack":"old"}}', b'{"version":3,"checkpoint":{"stack":"new"}}'
 
@@ -84,7 +84,7 @@ def test_zstd_is_refused(backend: Backend) -> None:
 def test_remove_keeps_what_pulumi_keeps(backend: Backend) -> None:
     """Removing a stack leaves .bak and backups/, but no state, tags or history; `backups` leaves nothing."""
     backend.write("demo", "dev", OLD)
-    add_history(backend, "demo", "dev", UpdateInfo("update", 1, 2, "succeeded"), OLD)
+    add_history(backend, "demo", "dev", OLD, kind="update", started=1, result="succeeded")
     copy = backend.backup("demo", "dev")
     path = backend.state_file("demo", "dev")
     tags = path.with_name("dev.pulumi-tags")
@@ -112,9 +112,9 @@ def test_backups_can_be_switched_off(tmp_path: Path) -> None:
 
 def test_history_is_pulumis(backend: Backend) -> None:
     """A run's record has Pulumi's members, the state beside it, and the newest comes first."""
-    add_history(backend, "demo", "dev", UpdateInfo("update", 1, 2, "failed"), OLD)
+    add_history(backend, "demo", "dev", OLD, kind="update", started=1, result="failed")
     add_history(
-        backend, "demo", "dev", UpdateInfo("destroy", 3, 4, "succeeded", resource_changes={"delete": 2}), NEW
+        backend, "demo", "dev", NEW, kind="destroy", started=3, result="succeeded", changes={"delete": 2}
     )
     paths = sorted(backend.history_directory("demo", "dev").glob("*.history.json"), reverse=True)
     records = [json.loads(path.read_bytes()) for path in paths]
