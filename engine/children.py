@@ -26,8 +26,6 @@ def start(
     environment: Mapping[str, str],
     directory: Path,
     stdin: int = subprocess.DEVNULL,
-    stdout: int | IO[bytes] = subprocess.PIPE,
-    stderr: int | IO[bytes] = subprocess.STDOUT,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own; it dies with this process. OSError if it cannot be started."""
 
@@ -37,8 +35,8 @@ def start(
             env=dict(environment),
             cwd=directory,
             stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
 

@@ -157,9 +157,9 @@ class Generator:
             )
 
     def _component(self, old: Resource | None, new: Resource) -> Resource:
-        if old is not None and not old.custom and not changed_keys(old.inputs, new.inputs):
-            return steps.same(self._run, old, new)
         changed = changed_keys(old.inputs, new.inputs) if old else []
+        if old is not None and not old.custom and not changed:
+            return steps.same(self._run, old, new)
         return steps.component(self._run, old, new, changed)
 
     def _custom(self, goal: Goal, old: Resource | None, new: Resource) -> Resource:

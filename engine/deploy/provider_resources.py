@@ -111,10 +111,6 @@ class ProviderResources:
             type=f"{urns.PROVIDER_PREFIX}{package}", name=name, custom=True, inputs=inputs, version=version
         )
 
-    def known(self, package: str) -> bool:
-        """Whether there is a provider for this package."""
-        return self._loader.known(package)
-
     def default_lock(self, name: str) -> threading.Lock:
         """One lock a default provider, so that it is registered once."""
         with self._lock:

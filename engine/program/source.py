@@ -43,7 +43,6 @@ class ProgramSource:
             environment=environment,
             directory=program.directory,
             stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
         )
 
     def begin(self, settings: dict[str, object], say: Callable[[str, str], None]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from concurrent import futures
@@ -95,7 +94,6 @@ class Loader:
             [self._interpreter, "-u", str(script), str(socket), str(os.getpid())],
             environment={**self._environment, "GRPC_ENABLE_FORK_SUPPORT": "0"},
             directory=self._program_directory,
-            stderr=subprocess.PIPE,
         )
         assert child.stdout is not None
         if not child.stdout.readline().strip().isdigit():  # a plugin prints its port first

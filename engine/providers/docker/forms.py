@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from engine.values import Unknown
 
@@ -38,9 +38,19 @@ class Fault(NamedTuple):
 class Form:
     """How a value must look. By default a value is compared as it is."""
 
+    TYPE: ClassVar[type]
+    NOUN: ClassVar[str]  # the type in words
+
     def faults(self, value: Any, path: str) -> Iterator[Fault]:
         """What is wrong with `value`; nothing when it is fine."""
-        raise NotImplementedError
+        if isinstance(value, self.TYPE) and isinstance(value, bool) == (self.TYPE is bool):
+            yield from self._inner_faults(value, path)
+        else:
+            yield Fault(path, f"must be {self.NOUN}, not {_shown(value)}")
+
+    def _inner_faults(self, value: Any, path: str) -> Iterator[Fault]:
+        """What is wrong with a value of the right type."""
+        yield from ()
 
     def canonical(self, value: Any) -> Any:
         """The value in the form in which two are compared."""
@@ -61,24 +71,19 @@ class Input:
 class Flag(Form):
     """True or false."""
 
-    def faults(self, value: Any, path: str) -> Iterator[Fault]:
-        """What is wrong with `value`."""
-        if not isinstance(value, bool):
-            yield Fault(path, f"must be true or false, not {_shown(value)}")
+    TYPE, NOUN = bool, "true or false"
 
 
 @dataclass(frozen=True)
 class Number(Form):
     """A whole number within bounds."""
 
+    TYPE, NOUN = int, "a whole number"
     low: int | None = None
     high: int | None = None
 
-    def faults(self, value: Any, path: str) -> Iterator[Fault]:
-        """What is wrong with `value`."""
-        if isinstance(value, bool) or not isinstance(value, int):
-            yield Fault(path, f"must be a whole number, not {_shown(value)}")
-        elif (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+    def _inner_faults(self, value: Any, path: str) -> Iterator[Fault]:
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             upper = "" if self.high is None else f" to {self.high}"
             yield Fault(path, f"must be in {self.low}{upper or ' and above'}, not {value}")
 
@@ -87,15 +92,13 @@ class Number(Form):
 class Text(Form):
     """A string, of a pattern or of a set of words."""
 
+    TYPE, NOUN = str, "a string"
     pattern: str = ""
     words: tuple[str, ...] = ()
     says: str = ""  # the pattern in words
 
-    def faults(self, value: Any, path: str) -> Iterator[Fault]:
-        """What is wrong with `value`."""
-        if not isinstance(value, str):
-            yield Fault(path, f"must be a string, not {_shown(value)}")
-        elif self.words and value not in self.words:
+    def _inner_faults(self, value: Any, path: str) -> Iterator[Fault]:
+        if self.words and value not in self.words:
             yield Fault(path, f"must be one of {', '.join(self.words)}, not {value!r}")
         elif self.pattern and not re.fullmatch(self.pattern, value):
             yield Fault(path, f"must be {self.says or self.pattern}, not {value!r}")
@@ -105,14 +108,11 @@ class Text(Form):
 class Many(Form):
     """A list."""
 
+    TYPE, NOUN = list, "a list"
     of: Form
     ordered: bool = False
 
-    def faults(self, value: Any, path: str) -> Iterator[Fault]:
-        """What is wrong with `value`."""
-        if not isinstance(value, list):
-            yield Fault(path, f"must be a list, not {_shown(value)}")
-            return
+    def _inner_faults(self, value: Any, path: str) -> Iterator[Fault]:
         for index, item in enumerate(value):
             if not isinstance(item, Unknown):
                 yield from self.of.faults(item, f"{path}[{index}]")
@@ -129,13 +129,10 @@ class Many(Form):
 class Mapped(Form):
     """A map from strings to strings."""
 
+    TYPE, NOUN = dict, "a map"
     of: Form = field(default_factory=Text)
 
-    def faults(self, value: Any, path: str) -> Iterator[Fault]:
-        """What is wrong with `value`."""
-        if not isinstance(value, dict):
-            yield Fault(path, f"must be a map, not {_shown(value)}")
-            return
+    def _inner_faults(self, value: Any, path: str) -> Iterator[Fault]:
         for key, item in value.items():
             if not isinstance(item, Unknown):
                 yield from self.of.faults(item, f"{path}[{json.dumps(key)}]")
@@ -151,15 +148,12 @@ class Mapped(Form):
 class Record(Form):
     """A map with known keys."""
 
+    TYPE, NOUN = dict, "a map"
     keys: Mapping[str, Form]
     required: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()  # keys that Check adds itself
 
-    def faults(self, value: Any, path: str) -> Iterator[Fault]:
-        """What is wrong with `value`."""
-        if not isinstance(value, dict):
-            yield Fault(path, f"must be a map, not {_shown(value)}")
-            return
+    def _inner_faults(self, value: Any, path: str) -> Iterator[Fault]:
         known = {key: item for key, item in value.items() if key not in self.unchecked}
         yield from _member_faults(self.keys, self.required, known, f"{path}.")
 
