@@ -14,7 +14,6 @@ from typing import Any
 
 from machine import addresses, files, places, processes
 from substrates import rungs
-from substrates.contract import BOOT_PREFIX
 
 PROCESS, NAMESPACES = "process", "namespaces"  # the kinds: which substrate a copy belongs to
 MARK = "VMLAB_COPY"
@@ -127,11 +126,6 @@ def folder(kind: str, name: str) -> Path:
 def strays(kind: str, name: str) -> list[processes.Process]:
     """Every living process that was started for a copy, the oldest first: supervisor and service included."""
     return processes.by_environment(MARK, str(folder(kind, name)))
-
-
-def is_copy(name: str) -> bool:
-    """Whether the lab booted this copy to measure it; else it is a stack's own."""
-    return name.startswith(BOOT_PREFIX)
 
 
 def log_tail(path: Path, lines: int = 40) -> list[str]:
