@@ -29,8 +29,7 @@ from substrates.contract import (
     Request,
     Slot,
     destroyed_on_failure,
-    never_answered,
-    service_stamps,
+    first_boot,
 )
 from substrates.copies import records, removal
 from substrates.copies.launch import launch, prepare
@@ -127,17 +126,13 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
         prepared = prepare(fresh, destroy)
         stamps = {"requested": time.monotonic_ns()}
         started = launch(prepared)
-    handle, deadline = started.handle, stamps["requested"] + int(request.seconds * 1e9)
+    handle, stamps = started.handle, {**stamps, **started.stamps_ns}
     with destroyed_on_failure(destroy, handle):
-        answer = first_answer(
-            handle.url + request.path, deadline, request.expected, alive=handle.process.lives
+        found = first_boot(
+            handle, handle.url, slot, request, stamps, handle.printed, alive=handle.process.lives
         )
         records.write(handle)
-        log = log_tail(handle.log)
-        stamps |= {**started.stamps_ns, **service_stamps("\n".join(log))}
-        if answer is None:
-            raise never_answered(slot, request, stamps, log)
-    return Boot(handle, {**stamps, "answered": answer.at_ns}, url=handle.url)
+    return found
 
 
 def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:

@@ -81,6 +81,10 @@ class Handle:
         """What it printed."""
         return self.directory / "log"
 
+    def printed(self) -> str:
+        """The last lines of it."""
+        return "\n".join(log_tail(self.log))
+
     @property
     def main(self) -> processes.Process:
         """The service's own process: the supervisor's child, or with the rung `pid` the child of its init."""
@@ -130,10 +134,7 @@ def strays(kind: str, name: str) -> list[processes.Process]:
 
 def log_tail(path: Path, lines: int = 40) -> list[str]:
     """The last lines of a log."""
-    try:
-        return path.read_text(errors="replace").splitlines()[-lines:]
-    except OSError:
-        return []
+    return files.read_text(path).splitlines()[-lines:]
 
 
 def _definition(kind: str, raw: dict[str, Any]) -> Definition:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from machine import addresses, files, places
@@ -38,10 +39,8 @@ def remove(name: str) -> None:
     """Remove the file and its directory."""
     path = path_of(name)
     path.unlink(missing_ok=True)
-    try:
+    with suppress(OSError):
         path.parent.rmdir()
-    except OSError:
-        pass
 
 
 def names() -> list[str]:

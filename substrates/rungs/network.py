@@ -38,14 +38,8 @@ class Network(Rung):
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The pair is made from outside with its far end inside; the child sees it when the supervisor is done."""
         plan.flags |= CLONE_NEWNET
-        plan.add(
-            Stage.ATTACH,
-            "veth",
-            link_of(setting.name, setting.address),
-            INSIDE,
-            BRIDGE,
-            mac_of(setting.address),
-        )
+        link, mac = link_of(setting.name, setting.address), mac_of(setting.address)
+        plan.add(Stage.ATTACH, "veth", link, INSIDE, BRIDGE, mac)
         plan.add(Stage.JOINED, "up", "lo")
         plan.add(Stage.JOINED, "address", INSIDE, setting.address, NETWORK.prefixlen)
         plan.add(Stage.JOINED, "up", INSIDE)

@@ -293,7 +293,7 @@ def test_a_boot_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPat
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(life, "first_answer", interrupted)
+    monkeypatch.setattr("substrates.contract.first_answer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         process.boot(definition(), Slot(4, free_port()), Request("/", "", False, seconds=5))
     assert process.names() == []
