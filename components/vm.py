@@ -101,16 +101,9 @@ class VmService(pulumi.ComponentResource):
     ) -> tuple[Volume, Volume, Volume]:
         """A layer above the artifact's disk, the data of `/visits`, and the configuration, in a pool for this stack."""
         pool = object_name(name, "pool")
-        inside = pulumi.ResourceOptions(
-            parent=self,
-            depends_on=[
-                Pool(
-                    f"{name}-pool",
-                    {"name": pool, "path": str(places.pools() / pool)},
-                    pulumi.ResourceOptions(parent=self),
-                )
-            ],
-        )
+        below = pulumi.ResourceOptions(parent=self)
+        pool_made = Pool(f"{name}-pool", {"name": pool, "path": str(places.pools() / pool)}, below)
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[pool_made])
         base = guest.disk(args.artifact, own.variant)
         layer = {"format": "qcow2", "backing": str(base), "capacity_bytes": base.stat().st_size}
         contents: dict[str, dict[str, Any]] = {

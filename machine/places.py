@@ -1,7 +1,7 @@
 """Where the lab keeps things on this machine.
 
 As root under /var/lib and /run, never under a home directory, because the service's and QEMU's users cannot traverse one;
-otherwise the XDG folders. VMLAB_HOME moves all of it, for tests. Left out: the folders of single parts.
+otherwise the XDG folders. VMLAB_HOME moves all of it, for tests. Out of scope: the folders of single parts.
 """
 
 from __future__ import annotations

@@ -128,9 +128,7 @@ def everything_labelled() -> list[str]:
     return [f"{runtime} {name}" for runtime in RUNTIMES for name in _names(runtime)]
 
 
-def remove_labelled() -> None:
-    """Remove them."""
-    remove_copies()
+remove_labelled = remove_copies
 
 
 # -- inside

@@ -46,7 +46,7 @@ STOP_SECONDS = 10.0
 def start(definition: Definition) -> Handle:
     """Start a copy; what an interrupted run left under the same name is stopped first. Does not wait for an answer."""
     with removal.starting():
-        handle = launch(prepare(definition, destroy)).handle
+        handle, _ = launch(prepare(definition, destroy))
     records.write(handle)
     return handle
 
@@ -125,11 +125,16 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     with removal.starting():
         prepared = prepare(fresh, destroy)
         stamps = {"requested": time.monotonic_ns()}
-        started = launch(prepared)
-    handle, stamps = started.handle, {**stamps, **started.stamps_ns}
+        handle, reached = launch(prepared)
     with destroyed_on_failure(destroy, handle):
         found = first_boot(
-            handle, handle.url, slot, request, stamps, handle.printed, alive=handle.process.lives
+            handle,
+            handle.url,
+            slot,
+            request,
+            {**stamps, **reached},
+            handle.printed,
+            alive=handle.process.lives,
         )
         records.write(handle)
     return found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from machine import addresses, files, places
@@ -39,8 +38,7 @@ def remove(name: str) -> None:
     """Remove the file and its directory."""
     path = path_of(name)
     path.unlink(missing_ok=True)
-    with suppress(OSError):
-        path.parent.rmdir()
+    files.remove_empty(path.parent)
 
 
 def names() -> list[str]:

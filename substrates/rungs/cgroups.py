@@ -45,9 +45,9 @@ class Cgroups(ABC):
     def bases(self) -> list[Path]:
         """The lab's own level, above the copies."""
 
-    @abstractmethod
     def opening(self, folder: Path) -> list[Setting]:
         """What to write when this folder was made, so that groups below it can have limits."""
+        return []
 
     @abstractmethod
     def settings(self, name: str, held: Held) -> list[Setting]:
@@ -65,9 +65,9 @@ class Cgroups(ABC):
         """The folder whose group a new process is to be made in."""
         return None
 
-    @abstractmethod
     def count_file(self, name: str) -> Path:
-        """Where the copy's largest number of processes is."""
+        """Where the copy's largest number of processes is: the pids controller's folder is the last, or the only one."""
+        return self.folders(name)[-1] / "pids.max"
 
     def folders(self, name: str) -> list[Path]:
         """One below each base."""
@@ -127,10 +127,6 @@ class Version1(Cgroups):
         """One in each controller's tree."""
         return [self.root / controller / self.base for controller in CONTROLLERS]
 
-    def opening(self, folder: Path) -> list[Setting]:
-        """Nothing: every level has its tree's controller."""
-        return []
-
     def settings(self, name: str, held: Held) -> list[Setting]:
         """Each in its own tree."""
         cpu, memory, _ = self.folders(name)
@@ -148,10 +144,6 @@ class Version1(Cgroups):
     def entrances(self, name: str) -> list[Path]:
         """`tasks` takes one thread, and all that the new process has is one."""
         return [folder / "tasks" for folder in self.folders(name)]
-
-    def count_file(self, name: str) -> Path:
-        """Of the pids controller."""
-        return self.folders(name)[2] / "pids.max"
 
 
 class Version2(Cgroups):
@@ -183,10 +175,6 @@ class Version2(Cgroups):
     def birthplace(self, name: str) -> Path | None:
         """The one folder."""
         return self.folders(name)[0]
-
-    def count_file(self, name: str) -> Path:
-        """Of the one folder."""
-        return self.folders(name)[0] / "pids.max"
 
 
 def base() -> str:
