@@ -1,6 +1,6 @@
 """The metrics: the only place where the name and the unit of each are spelled.
 
-Of all of them less is better. A metric `by` something has one value for each part (of a boot, of a control plane), and is no
+Of all of them less is better. A metric `by` something has one value for each part (of a boot, of a control plane), and is not a
 row of a comparison's metrics. Samples of metrics that are not listed here are kept and shown all the same.
 """
 

@@ -63,10 +63,8 @@ class Substrate:
         return getattr(importlib.import_module(module), name)
 
 
-_ARTIFACT = (
-    "registry",
-    "artifact",
-)  # the artifact's images are pushed when it is built, so it needs the registry
+# The artifact's images are pushed when it is built, so it needs the registry.
+_ARTIFACT = ("registry", "artifact")
 _STAMPED = {  # by the service itself
     "service": "the service's first line ran",
     "listening": "the service listens",

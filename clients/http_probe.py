@@ -8,6 +8,7 @@ Out of scope: TLS, redirects, chunked bodies.
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from machine.addresses import LOOPBACK
 PAUSE_SECONDS = 0.0002
 ANSWER_SECONDS = 2.0  # for one request, from the connection to the last byte
 LOOK_SECONDS = 0.2
+_LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,10 @@ def _read(link: socket.socket) -> bytes:
     raw = b""
     while True:
         head, mark, body = raw.partition(b"\r\n\r\n")
-        length = _length(head) if mark else None
-        if length is not None and len(body) >= length:
+        length = _LENGTH.search(head) if mark else None
+        if length and len(body) >= int(length[1]):
             return raw
         chunk = link.recv(65536)
         if not chunk:
             return raw
         raw += chunk
-
-
-def _length(head: bytes) -> int | None:
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return None

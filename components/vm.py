@@ -63,7 +63,9 @@ class VmService(pulumi.ComponentResource):
         proven = accelerator.proven(kernel.image)
         connection.open()  # otherwise each resource reports that libvirtd does not answer
         gateway, address = _addresses(own.network)
-        _refuse_little_memory(args)
+        if args.memory_bytes < LEAST_MEMORY_BYTES:
+            least = f"at least {LEAST_MEMORY_BYTES // 1024**2} MiB for a guest to boot"
+            raise ValueError(f"memory must be {least}, not {args.memory_bytes} bytes")
         settings(args.artifact.environment)  # a foreign service's, checked as the stack's are
         super().__init__("vmlab:index:VmService", name, None, opts)
         network = self._network(name, gateway)
@@ -93,7 +95,10 @@ class VmService(pulumi.ComponentResource):
     def _network(self, name: str, gateway: ipaddress.IPv4Interface) -> Network:
         """An isolated bridge for this stack: no way out, no DHCP, no DNS."""
         network = object_name(name, "network")
-        inputs = {"name": network, "stack": _label(), "address": str(gateway), "bridge": _bridge(network)}
+        bridge = (
+            f"vl-{network.rpartition('-')[2]}"  # at most 15 characters, and always the same for a network
+        )
+        inputs = {"name": network, "stack": _label(), "address": str(gateway), "bridge": bridge}
         return Network(f"{name}-network", inputs, pulumi.ResourceOptions(parent=self))
 
     def _disks(
@@ -101,9 +106,9 @@ class VmService(pulumi.ComponentResource):
     ) -> tuple[Volume, Volume, Volume]:
         """A layer above the artifact's disk, the data of `/visits`, and the configuration, in a pool for this stack."""
         pool = object_name(name, "pool")
-        below = pulumi.ResourceOptions(parent=self)
-        pool_made = Pool(f"{name}-pool", {"name": pool, "path": str(places.pools() / pool)}, below)
-        inside = pulumi.ResourceOptions(parent=self, depends_on=[pool_made])
+        folder = {"name": pool, "path": str(places.pools() / pool)}
+        resource = Pool(f"{name}-pool", folder, pulumi.ResourceOptions(parent=self))
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[resource])
         base = guest.disk(args.artifact, own.variant)
         layer = {"format": "qcow2", "backing": str(base), "capacity_bytes": base.stat().st_size}
         contents: dict[str, dict[str, Any]] = {
@@ -170,19 +175,6 @@ def _addresses(network: str) -> tuple[ipaddress.IPv4Interface, ipaddress.IPv4Int
     if whole.prefixlen > 26:
         raise ValueError(f"network must have room for 62 addresses: a /26 or larger, not {network}")
     return tuple(ipaddress.IPv4Interface(f"{whole[n]}/{whole.prefixlen}") for n in (1, 2))  # type: ignore[return-value]
-
-
-def _refuse_little_memory(args: ServiceArgs) -> None:
-    if args.memory_bytes < LEAST_MEMORY_BYTES:
-        least = LEAST_MEMORY_BYTES // 1024**2
-        raise ValueError(
-            f"memory must be at least {least} MiB for a guest to boot, not {args.memory_bytes} bytes"
-        )
-
-
-def _bridge(network_name: str) -> str:
-    """At most 15 characters, and always the same for a network."""
-    return f"vl-{network_name.rpartition('-')[2]}"
 
 
 def _command_line(variant: str) -> str:

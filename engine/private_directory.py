@@ -1,7 +1,7 @@
 """The directory of one command's sockets: only its user can enter it, and it does not outlive a killed engine for long.
 
 `kill -9` leaves it behind, so each engine first removes those whose engine is gone. The owner holds a lock (flock) on its
-directory, which the kernel gives back when the owner dies, also in another pid namespace.
+directory, which the kernel releases when the owner dies, also in another pid namespace.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What this machine offers and what is missing, each with the command that mends it.
+"""What this machine offers and what is missing, each with the command that fixes it.
 
 Changes nothing but the cached verdict on KVM: on nested hosts /dev/kvm opens and guests hang all the same, so it is proven
-with a guest. Left out: mending, which `vmlab host up` does.
+with a guest. Out of scope: fixing it, which `vmlab host up` does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ State = Literal["ok", "absent", "missing"]
 
 @dataclass(frozen=True)
 class Check:
-    """One line. `missing` is needed and mended by `fix`; `absent` only takes something off the comparison."""
+    """One line. `missing` is required and `fix` installs it; `absent` only removes a row of the comparison."""
 
     name: str
     state: State
@@ -79,7 +79,7 @@ def _part(part: parts.Part) -> Check:
 
 
 def _virtual_machines() -> list[Check]:
-    """What the libvirt part brings, each by itself: its line says only whether all of it answers."""
+    """What the libvirt part brings, each by itself: its line reports only whether all of it answers."""
     fix = "vmlab host up libvirt"
     found = [_command("qemu", "qemu-system-x86_64", fix), _command("dnsmasq", "dnsmasq", fix)]
     socket = daemons.log_socket()
@@ -104,7 +104,7 @@ def _command(name: str, command: str, fix: str) -> Check:
 
 
 def _programs() -> Check:
-    """Kubernetes is compiled here, once. A missing Go is fetched then, so that it is no fault."""
+    """Kubernetes is compiled here, once. A missing Go is fetched then, so that its absence is not a fault."""
     if build.is_built():
         return Check("build", "ok", f"Kubernetes {build.VERSION} is built")
     found = toolchain.on_path()
@@ -132,7 +132,7 @@ def _disk() -> Check:
 
 
 def _kvm() -> Check:
-    """Proven by a guest; a verdict against it is not believed from the cache, because whoever asks may have mended it."""
+    """Proven by a guest; a negative verdict is not taken from the cache, because the cause may have been fixed since."""
     kernel = accelerator.some_kernel()
     if kernel is None:
         return Check(

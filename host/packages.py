@@ -1,9 +1,9 @@
 """Debian packages: what is installed, and installing what is not.
 
 A command that is there by other means (docker-ce's dockerd) counts: installing Debian's docker.io over it would remove
-it. Maintainer scripts must not start daemons behind our back: policy-rc.d says no (Debian Policy 9.3.3, exit code 101).
+it. Maintainer scripts must not start daemons behind our back: policy-rc.d refuses (Debian Policy 9.3.3, exit code 101).
 That holds under systemd too, so that `up` sees the machine as it was before the daemon, and knows that it started it.
-Left out: removing packages; they stay as a cache, `host down` says so.
+Out of scope: removing packages; they stay as a cache, as `host down` reports.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _lists_are_old(root: Path) -> bool:
 
 @contextmanager
 def _no_daemons(root: Path) -> Iterator[None]:
-    """Keep maintainer scripts from starting daemons. A policy that somebody else made stays."""
+    """Keep maintainer scripts from starting daemons. A policy of another origin stays."""
     policy = root / "usr/sbin/policy-rc.d"
     if not policy.exists():
         policy.write_text(POLICY)

@@ -44,7 +44,7 @@ def forget(part: str) -> None:
 
 
 def _write(entries: dict[str, Entry]) -> None:
-    """Replace the file; an empty record is no file."""
+    """Replace the file; an empty record has no file."""
     path = places.run() / "host.json"
     if not entries:
         path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Hosts where systemd runs: its services are used, not ours beside them.
 
-Left out: unit files of our own; Debian's packages bring theirs.
+Out of scope: unit files of our own; Debian's packages bring theirs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def active(unit: str) -> bool:
 
 
 def start(unit: str) -> None:
-    """Start the unit; systemctl waits until the service says that it is ready."""
+    """Start the unit; systemctl waits until the service reports that it is ready."""
     _control("start", unit)
 
 

@@ -13,15 +13,8 @@ from catalogue.substrates import InvalidPlugin
 from lab.commands import engine, options
 from machine.errors import Unavailable, VmlabError
 
-OWN_VERBS = (
-    "run",
-    "measure",
-    "compare",
-    "report",
-    "ladder",
-    "boundaries",
-    "gc",
-)  # `lab/commands/<verb>.py`, `run(options)`
+# `lab/commands/<verb>.py`, `run(options)`.
+OWN_VERBS = ("run", "measure", "compare", "report", "ladder", "boundaries", "gc")
 _Verbs = argparse._SubParsersAction  # which argparse does not name in public
 
 

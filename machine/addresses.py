@@ -1,7 +1,7 @@
 """The address plan, in one place: ranges of 198.18.0.0/15 (RFC 2544, benchmarks), the registry, and the service's user.
 
-No user's network is hidden, because nobody routes this range. C sources and TOML repeat single values; a test holds them
-against this file. Out of scope: the ports of stacks, which are in `stacks/`.
+No user's network is hidden, because this range is not routed. C sources and TOML repeat single values; a test compares them
+with this file. Out of scope: the ports of stacks, which are in `stacks/`.
 """
 
 from __future__ import annotations

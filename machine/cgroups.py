@@ -1,6 +1,6 @@
 """Control groups: what one limits and uses, and which hierarchies this machine has.
 
-Versions 1 and 2, and both at once (hybrid), are told apart by what is mounted, not by the kernel's version: the same
+Versions 1 and 2, and both at once (hybrid), are distinguished by what is mounted, not by the kernel's version: the same
 kernel serves all of them. Out of scope: making groups for copies of the service (`substrates/rungs/cgroups.py`).
 """
 

@@ -203,7 +203,7 @@ def until_line(
 
 
 def last_lines(text: str, count: int = LINES_OF_FAILURE) -> str:
-    """The end of an output, indented to stand under the sentence that says what failed."""
+    """The end of an output, indented to stand under the sentence that names what failed."""
     lines = [line for line in text.splitlines() if line.strip()]
     return "\n".join(f"  {line}" for line in lines[-count:])
 

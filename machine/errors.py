@@ -6,7 +6,7 @@
         UnfitMachine   2  the same, found before anything was created and fixed by the user: disk space, a taken port
       NeverAnswered    1  a copy was started and did not answer: the last milestone and the end of its log
 
-A message says what happened, to which thing, with the last lines of its log; `next_command` is what to type next.
+A message states what happened, to which thing, with the last lines of its log; `next_command` is what to type next.
 Out of scope: the engine's errors (`engine/errors.py`), which name resources by URN.
 """
 

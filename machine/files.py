@@ -24,7 +24,7 @@ def write(
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)  # whatever the umask says
+            os.fchmod(file.fileno(), mode)  # whatever the umask is
             if owner is not None:
                 os.fchown(file.fileno(), owner, owner)
             file.write(data)

@@ -46,7 +46,7 @@ class Access:
 
 
 def access(given: str = "", context: str = "", cluster: str = "", base: Path | None = None) -> Access:
-    """The access that these settings mean; BadKubeconfig says what is wrong with it, NoAnswer that there is none."""
+    """The access that these settings mean; BadKubeconfig states what is wrong with it, NoAnswer that there is none."""
     source, content, directory = _content(given, base or Path.cwd())
     if content is None:
         return _in_cluster()

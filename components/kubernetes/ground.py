@@ -46,7 +46,7 @@ class Ground:
         ]
 
     def revision(self, members: dict[str, str]) -> pulumi.Output[str]:
-        """A word that changes with the settings or the secret, so that pods are made anew. Of the secret it has only how
+        """A word that changes with the settings or the secret, so that pods are replaced. Of the secret it has only how
         often the cluster saw it change."""
         seen = (
             self.secret.metadata.resource_version if self.secret is not None else pulumi.Output.from_input("")

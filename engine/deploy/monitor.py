@@ -1,6 +1,6 @@
 """The program's door: pulumirpc.ResourceMonitor, one method an RPC.
 
-Registrations arrive on the server's threads, one each, and are answered when their step is done. A failure is told to the
+Registrations arrive on the server's threads, one each, and are answered when their step is done. A failure is reported to the
 program as the official engine does: the monitor goes away (UNAVAILABLE), or, with --continue-on-error, the result is FAIL.
 Out of scope, and refused by name: Call, transforms, hooks, parameterized packages, remote components.
 """

@@ -30,7 +30,7 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 def configuration(inputs: Properties) -> Properties:
-    """What the provider itself is told of a provider resource's inputs."""
+    """What the provider itself receives of a provider resource's inputs."""
     return {key: value for key, value in inputs.items() if key not in INTERNAL}
 
 

@@ -114,7 +114,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _link_previous(path: Path) -> None:
-    """`path`.bak becomes a second name of the present content; the next rename takes the first away."""
+    """`path`.bak becomes a second name of the present content; the next rename removes the first."""
     if not path.exists():
         return
     backup, temporary = path.with_name(f"{path.name}.bak"), _temporary(path)

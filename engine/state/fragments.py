@@ -1,7 +1,7 @@
 """The JSON text of each resource, made once.
 
 A run saves its state twice per step, so with a hundred resources the same text would be made some hundred
-times. Nobody changes a resource that a snapshot holds; its text is therefore remembered by the object's
+times. A resource that a snapshot holds is never changed; its text is therefore remembered by the object's
 identity for as long as the object lives. Out of scope: the document around the resources (`checkpoint`).
 """
 

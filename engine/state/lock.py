@@ -3,8 +3,8 @@
 Files and order are the official engine's: look for other locks, write one's own, look again; two that race
 both back off. New here (docs/engine-rules.md 1.6.4): a lock whose process is gone is taken over with a message, and
 so is an empty or torn file, which would make every command of the official engine fail. The process's start
-time is recorded too, so that a lock is not believed alive because its pid was given to another process. Left
-out: waiting for a lock.
+time is recorded too, so that a lock does not count as alive because another process has its pid now. Out of
+scope: waiting for a lock.
 """
 
 from __future__ import annotations

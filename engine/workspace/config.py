@@ -75,7 +75,7 @@ def get(file: StackFile, key: tuple[str, Path], open_cipher: Callable[[str], Cip
 
 
 def set_value(file: StackFile, key: tuple[str, Path], text: str, cipher: Cipher | None = None) -> None:
-    """Set a value in `file`; with a cipher as a secret. Inside a structure, `1` and `true` are no texts."""
+    """Set a value in `file`; with a cipher as a secret. Inside a structure, `1` and `true` are not texts."""
     name, path = key
     value: Any = {"secure": cipher.encrypt(text, _SCOPE)} if cipher else _coerced(text) if path else text
     if cipher is not None:

@@ -2,5 +2,5 @@
 
 `definition` reads service.toml, `apt` resolves versions, `rootfs` makes the trees, `contents` puts the service in, `tree`
 makes them the same each time, `manifest` gives them their digest, `archive` packs, `image` describes and pushes,
-`index` says what there is, `build` puts it together behind a cache. What is made is read through `substrates.artifact`.
+`index` lists what there is, `build` puts it together behind a cache. What is made is read through `substrates.artifact`.
 """

@@ -2,7 +2,7 @@
 
 The versions are part of the cache's key, so that a mirror that moved on is seen. mmdebstrap is given the same lists (see
 `rootfs`), so what is resolved here is what is unpacked there. Asking apt takes a second, so answers are kept until the
-lists change. Left out: pinning, which mmdebstrap does not take over.
+lists change. Out of scope: pinning, which mmdebstrap does not take over.
 """
 
 from __future__ import annotations

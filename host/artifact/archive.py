@@ -1,6 +1,6 @@
 """A tree as a tar that is the same bytes each time: sorted, one fixed time, no names of users.
 
-Left out: compression, whose bytes depend on the library's version, and extended attributes.
+Out of scope: compression, whose bytes depend on the library's version, and extended attributes.
 """
 
 from __future__ import annotations

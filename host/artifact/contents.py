@@ -1,6 +1,6 @@
 """What a tree has beyond Debian's packages: the service's files, its user's account, and the unit that starts it in a guest.
 
-Left out: what a guest is told at boot (its address, its nonce), which comes from its configuration disk.
+Out of scope: what a guest receives at boot (its address, its nonce), which comes from its configuration disk.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def add(definition: Definition, root: Path) -> None:
 
 
 def add_accounts(root: Path) -> None:
-    """root and the service's user; nobody can log in."""
+    """root and the service's user; no login is possible."""
     (root / "etc").mkdir(exist_ok=True)
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/usr/sbin/nologin\n" + _ACCOUNT)
     (root / "etc/group").write_text("root:x:0:\n" + _GROUP)

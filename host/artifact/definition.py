@@ -17,7 +17,7 @@ writable = ["/data"]            # directories of the tree that belong to the ser
 Marks are filled in where the command is started: `{root}` is the tree's prefix (nothing where the tree is `/`), `{port}`
 where to listen, `{data}` a directory to write to. A template is for a service that takes its port from a file: the
 command names it as {rendered}/etc/app.conf. In the tree it is rendered for where the tree is `/`; each copy that runs in
-place on the host renders its own. Left out: several services in one tree.
+place on the host renders its own. Out of scope: several services in one tree.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _check_lists(path: Path, raw: dict[str, Any]) -> None:
     for key in ("packages", "without"):
         for name in raw.get(key, []):
             if not _PACKAGE.fullmatch(name):
-                raise InvalidInput(f"{path}: {key!r}: {name!r} is no name of a Debian package")
+                raise InvalidInput(f"{path}: {key!r}: {name!r} is not the name of a Debian package")
     for target in raw.get("writable", []):
         if not _is_inside(target):
             raise InvalidInput(f"{path}: 'writable': {target!r} must be an absolute path without '..'")

@@ -1,6 +1,6 @@
-"""What is in a tree, one row an entry, and the digest of it all: it says what is there and not how it was packed.
+"""What is in a tree, one row an entry, and the digest of it all: it covers what is there and not how it was packed.
 
-The artifact's digest covers the tree with the service and how the service is started. Left out: times, which are fixed.
+The artifact's digest covers the tree with the service and how the service is started. Out of scope: times, which are fixed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The floor: a tree that is one static binary.
 
-Left out: a libc other than this machine's, so it is the same bytes on machines with the same libc6-dev and gcc.
+Out of scope: a libc other than this machine's, so it is the same bytes on machines with the same libc6-dev and gcc.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `slim` is unpacked only: no maintainer script runs, so nothing is there that only those need. `full` is installed as a
 machine's own Debian is, with systemd. mmdebstrap gets this machine's sources and package lists, so that it fetches the
-versions that `apt` resolved, from whichever mirror is configured. Left out: the kernel of a guest.
+versions that `apt` resolved, from whichever mirror is configured. Out of scope: the kernel of a guest.
 """
 
 from __future__ import annotations

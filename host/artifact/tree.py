@@ -1,8 +1,8 @@
 """A tree made the same each time: times, bytecode, privileges; and the program that its command starts.
 
 Python compiles a module that has no bytecode, which is 3.4 ms of every start here; Debian's own bytecode carries times,
-and maintainer scripts that would make it do not run in `slim`. So the tree's interpreter makes it, checked by nobody, the
-same each time. Left out: packing, which is `archive`'s.
+and maintainer scripts that would make it do not run in `slim`. So the tree's interpreter makes it, unchecked, the
+same each time. Out of scope: packing, which is `archive`'s.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def in_place(root: Path, program: Path) -> list[str]:
 
 
 def interpreter(root: Path, program: Path) -> str:
-    """The loader that a program names, relative to the root; empty for a static one. ValueError if it is no program."""
+    """The loader that a program names, relative to the root; empty for a static one. ValueError if it is not a program."""
     data = program.read_bytes()
     if data[:5] != b"\x7fELF\x02":
         raise ValueError("is not a 64-bit program but a script or data; name its interpreter first")

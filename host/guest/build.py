@@ -22,22 +22,14 @@ from substrates.inputs.artifact import load
 from substrates.vm import guest
 from substrates.vm.accelerator.initramfs import Entry as File
 from substrates.vm.accelerator.initramfs import archive, character_device, directory, program
+from substrates.vm.accelerator.prove import STATIC
 
 INIT = Path(__file__).with_name("init.c")
 SOURCES = (INIT, *(INIT.with_name(name) for name in ("fail.h", "power.h")))
 KERNELS = ("default", "other")
 # Raise it when the modules of this folder make other kernels, initramfs or disks from the same inputs.
 RECIPE = 1
-_FLAGS = [
-    "-static",
-    "-Os",
-    "-s",
-    "-Wl,--build-id=none",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wno-format-truncation",
-]
+_FLAGS = [*STATIC, "-Wno-format-truncation"]
 
 
 def build(say: Say, artifact: dict[str, Any] | None = None) -> None:

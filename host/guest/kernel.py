@@ -1,7 +1,8 @@
 """A Debian kernel as files: the program that QEMU starts, and the few drivers that a virtio guest needs.
 
 It is downloaded and unpacked, never installed: this machine's /boot is not ours. `default` is the release this machine's
-apt has; `other` is another Debian release's, from the same mirrors, with package lists of its own. Left out: building one.
+apt has; `other` is another Debian release's, from the same mirrors, with separate package lists.
+Out of scope: compiling one.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def fetch(source: Source, package: tuple[str, str], folder: Path) -> Path:
 
 
 def release(tree: Path) -> str:
-    """What `uname -r` says in the guest."""
+    """What `uname -r` prints in the guest."""
     return next((tree / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
 
 

@@ -2,7 +2,7 @@
 
 It is published as source only, and Debian's own package is for Debian's interpreter. Both it and what builds it come
 from locks with hashes; pip's own isolated build would fetch the newest builder unchecked. 7 s the first time. The
-launcher may remake the environment, so it is looked for each time. Left out: what it is used for, substrates/libvirt.
+launcher may recreate the environment, so it is checked each time. Out of scope: using it (`clients/libvirt`).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def needs() -> None:
 
 
 def downloads() -> list[str]:
-    """What `install` would fetch."""
+    """What `install` would download."""
     return (
         [] if version() == wanted() else [f"libvirt-python {wanted()} and its builder, as source from PyPI"]
     )
@@ -95,7 +95,7 @@ def install(say: Say) -> None:
 
 
 def headers() -> tuple[Package, ...]:
-    """Debian's Python has its headers in a package of their own; others bring them."""
+    """Debian's Python has its headers in a separate package; others include them."""
     if (Path(sysconfig.get_path("include")) / "Python.h").exists():
         return ()
     return (Package(f"libpython{sys.version_info.major}.{sys.version_info.minor}-dev"),)

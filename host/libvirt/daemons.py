@@ -1,9 +1,9 @@
 """virtlogd and libvirtd as children of ours, for machines without systemd.
 
 Monolithic libvirtd, which is what Debian has. Its configuration is a file of ours instead of /etc/libvirt/libvirtd.conf:
-Debian's opens the socket to everybody and asks polkit, which asks D-Bus, which such a machine does not run. TCP is off
+Debian's opens the socket to every user and requires polkit and D-Bus, which such a machine does not run. TCP is off
 as it is anywhere without --listen. The drivers' files in /etc/libvirt (qemu.conf) are read as they are: QEMU runs as
-libvirt-qemu, in a mount namespace, with seccomp. Left out: virtlockd, which only a lock_manager in qemu.conf needs.
+libvirt-qemu, in a mount namespace, with seccomp. Out of scope: virtlockd, which only a lock_manager in qemu.conf needs.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ auth_unix_rw = "none"
 log_outputs = "3:stderr"
 """
 
-# A QEMU that ends is nobody's child any more, and libvirtd waits until init has reaped it. The init of a machine without
-# systemd may look once a second: taking a guest away took 1.4 s instead of 0.2. tini reaps at once, and ends with libvirtd.
+# A QEMU that ends is an orphan, and libvirtd waits until init has reaped it. The init of a machine without systemd may
+# reap once a second: removing a guest took 1.4 s instead of 0.2. tini reaps at once, and ends with libvirtd.
 _REAPED = ("tini", "-s", "--")
 
 libvirtd, virtlogd = Daemon("libvirtd"), Daemon("virtlogd")
 
 
 def start() -> None:
-    """Start what does not run; done when libvirt answers. virtlogd first: libvirtd hands QEMU's output to it."""
+    """Start what does not run, and wait until libvirt answers. virtlogd first: libvirtd sends QEMU's output to it."""
     if not ports.accepts(log_socket()):
         virtlogd.start(["virtlogd", f"--pid-file={RUN / 'virtlogd.pid'}"])
         virtlogd.wait(lambda: ports.accepts(log_socket()), READY_SECONDS)
@@ -56,7 +56,7 @@ def stop() -> None:
 
 
 def complete() -> bool:
-    """Whether both of ours live."""
+    """Whether both of ours run."""
     return libvirtd.pid() is not None and ports.accepts(log_socket())
 
 

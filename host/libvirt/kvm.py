@@ -1,7 +1,7 @@
 """/dev/kvm as Debian's udev rule has it, on a machine without udev: group kvm, mode 0660.
 
 libvirt asks QEMU as root what it can do, and keeps the answer only while the guests' user can open /dev/kvm too. Where
-that user cannot, it asks again for each definition and each start: 2 to 4 s of two QEMUs (libvirt 9.0: "KVM was enabled
+that user cannot, it probes again for each definition and each start: 2 to 4 s of two QEMUs (libvirt 9.0: "KVM was enabled
 when probing, but it is not available now"). Out of scope: whether a guest runs under KVM (`substrates/vm/accelerator`).
 """
 
@@ -31,7 +31,7 @@ def open_to_guests(device: Path = DEVICE) -> bool:
 
 
 def close(device: Path = DEVICE) -> None:
-    """Take that back."""
+    """Undo that."""
     if device.exists():
         device.chmod(CLOSED)
         shutil.chown(device, 0, 0)

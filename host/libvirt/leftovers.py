@@ -1,8 +1,8 @@
 """Files of a killed libvirtd or virtlogd, recognised and removed; guests that outlived it, found.
 
-libvirt 9.0 starts over its stale files (its pid files count by a lock, its sockets are bound anew), but until then a
+libvirt 9.0 starts despite its stale files (its pid files count by a lock, its sockets are bound again), but until then a
 client sees a socket that refuses. Kept are the notes in /run/libvirt/{qemu,network}: by them the next libvirtd knows
-the guests and networks that run. Left out: what libvirt leaves in the kernel, traces.py.
+the guests and networks that run. Out of scope: what libvirt leaves in the kernel (`traces`).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from machine import ports, processes
 
 
 def clear(say: Say, folder: Path = daemons.RUN, proc: Path = processes.PROC) -> None:
-    """Remove what has no living process, and say each."""
+    """Remove what has no running process, and report each file."""
     for path, why in _stale(folder, proc):
         path.unlink(missing_ok=True)
         say(f"libvirt: removed the stale {path} ({why})")
 
 
 def holder(folder: Path = daemons.RUN, proc: Path = processes.PROC) -> int | None:
-    """The libvirtd that lives according to libvirt's own pid file, answering or not."""
+    """The libvirtd that runs according to libvirt's own pid file, answering or not."""
     return _living(folder / "libvirtd.pid", "libvirtd", proc)
 
 
 def guests(folder: Path = daemons.RUN, proc: Path = processes.PROC) -> list[str]:
-    """The names of the guests that live according to libvirt's notes; for when nobody can be asked."""
+    """The names of the guests that run according to libvirt's notes, for a libvirtd that does not answer."""
     found = []
     for path in sorted((folder / "libvirt/qemu").glob("*.pid")):
         pid = processes.read_pid(path)
@@ -38,7 +38,7 @@ def guests(folder: Path = daemons.RUN, proc: Path = processes.PROC) -> list[str]
 
 
 def notes(folder: Path = daemons.RUN) -> list[str]:
-    """The domains and networks that libvirt held to be running, dead or alive."""
+    """The domains and networks that libvirt recorded as running, whether they still run or not."""
     return sorted(
         path.stem for kind in ("qemu", "network") for path in (folder / "libvirt" / kind).glob("*.xml")
     )

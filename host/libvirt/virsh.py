@@ -1,7 +1,6 @@
-"""The few things that `host` asks libvirt and tells it, by the `virsh` command.
+"""The few requests that `host` sends to libvirt, by the `virsh` command.
 
-The command rather than libvirt-python, which comes with `host up libvirt` and may not be there. Left out: everything
-that makes something.
+The command rather than libvirt-python, which `host up libvirt` installs. Out of scope: creating objects.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ URI = "qemu:///system"
 
 
 def answers() -> bool:
-    """Whether a libvirt answers. Its socket accepts before its drivers are ready, so a question is asked."""
+    """Whether a libvirt answers. Its socket accepts before its drivers are ready, so a request is sent."""
     try:
         return _ask("uri", timeout=5).strip() == URI
     except VmlabError:
@@ -24,7 +23,7 @@ def answers() -> bool:
 
 
 def versions() -> str:
-    """ "libvirt 9.0.0, QEMU 7.2.22", as far as it can tell: without an emulator it fails half way."""
+    """ "libvirt 9.0.0, QEMU 7.2.22", as far as it is known: without an emulator virsh fails half way."""
     try:
         text = _ask("version", "--daemon")
     except VmlabError as error:
@@ -36,7 +35,7 @@ def versions() -> str:
 
 
 def running_domains() -> list[str]:
-    """The names of the domains that run, whosever they are."""
+    """The names of the domains that run, of any owner."""
     return [line for line in _ask("list", "--name").splitlines() if line]
 
 
@@ -46,7 +45,7 @@ def active_networks() -> list[str]:
 
 
 def end_domain(name: str) -> None:
-    """Pull its plug; its definition stays."""
+    """Terminate it by force; its definition stays."""
     _end(name, "destroy", running_domains)
 
 
@@ -56,7 +55,7 @@ def end_network(name: str) -> None:
 
 
 def _end(name: str, verb: str, left: Callable[[], list[str]]) -> None:
-    """What has ended has ended: a libvirtd that is still reconnecting to a guest kills it and then says "not found"."""
+    """A name that virsh does not find is not an error: a libvirtd that reconnects to a guest kills it first."""
     try:
         _ask(verb, name, timeout=30)
     except VmlabError:

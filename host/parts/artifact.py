@@ -1,6 +1,6 @@
 """The artifact: the root file system with the service in it, built once, and its images in the loopback registry.
 
-Nothing runs: "running" means that the cache has what would be built now, and the registry its images. Left out: other
+Nothing runs: "running" means that the cache has what would be built now, and the registry its images. Out of scope: other
 services than ours, which `host.artifact.build.build` makes from their service.toml.
 """
 

@@ -1,6 +1,6 @@
 """Guests: the kernels, the initramfs and the disks that every VM boots from, made once from Debian packages.
 
-Nothing runs: "running" means that the cache has what would be built now. Left out: the disks of other services than ours,
+Nothing runs: "running" means that the cache has what would be built now. Out of scope: the disks of other services than ours,
 which `vmlab run --service` makes.
 """
 

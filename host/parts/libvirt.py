@@ -1,7 +1,7 @@
 """libvirt: the one that answers already, else systemd's, else virtlogd and libvirtd as children of ours.
 
 A libvirt that answers is used and never touched; libvirt-python is built for it if need be. Nothing is defined here: the
-user's network `default` that comes with Debian's package stays as it is. Left out: pools, networks and domains of the
+user's network `default` that comes with Debian's package stays as it is. Out of scope: pools, networks and domains of the
 lab, substrates/libvirt; whether KVM works, substrates/accelerator.
 """
 
@@ -73,7 +73,7 @@ def status() -> Status:
         return Status(NAME, "stopped", True, detail, FIX)
     if commands.find("libvirtd") is None:
         return Status(NAME, "missing", False, "libvirtd is not installed", FIX)
-    return Status(NAME, "stopped", False, f"nobody answers at {virsh.URI}", FIX)
+    return Status(NAME, "stopped", False, f"nothing answers at {virsh.URI}", FIX)
 
 
 def up(say: Say) -> None:
@@ -87,7 +87,7 @@ def up(say: Say) -> None:
     leftovers.clear(say)
     # A second `up` keeps the first one's view of the machine before.
     entry = record.entry(NAME) or _first_look()
-    # Recorded before anything starts, so that `down` mends a killed `up`.
+    # Recorded before anything starts, so that `down` repairs a killed `up`.
     record.keep(NAME, entry)
     try:
         traces.prepare()
@@ -152,7 +152,7 @@ def _start(entry: dict[str, Any]) -> None:
     while not virsh.answers():
         if time.monotonic() > deadline:
             raise VmlabError(
-                f"libvirtd.service started, but nobody answers at {virsh.URI}\n  next: journalctl -u libvirtd -n 50"
+                f"libvirtd.service started, but nothing answers at {virsh.URI}\n  next: journalctl -u libvirtd -n 50"
             )
         time.sleep(0.05)
 

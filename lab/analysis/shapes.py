@@ -35,9 +35,7 @@ class Substrate(TypedDict, total=False):
 
     available: Required[bool]
     accelerator: str  # how a guest's instructions ran: kvm, tcg; empty where there is no guest
-    not_comparable: (
-        str  # why its numbers must not be compared with others' figures; empty when there is no reason
-    )
+    not_comparable: str  # why its numbers must not be compared with others' figures; else empty
     conditions: Conditions
     artifact: str | None
     limits: Limits

@@ -19,9 +19,8 @@ ABSENT = "absent"
 NO_SUCH_THING = (22, 97)  # EINVAL of a user that its map does not have, EAFNOSUPPORT
 NOT_TRIED, HIDDEN = "not tried", "not visible"  # nothing is known, because there is no /proc
 FILTER = 2  # the kernel's number for a seccomp filter
-HOLDS_WITHIN = (
-    1.10  # of the limit: the probe's own memory and its first processes come on top of what it requests
-)
+# Of the limit: the probe's own memory and its first processes come on top of what it requests.
+HOLDS_WITHIN = 1.10
 BUSY_BELOW = 0.80  # so little CPU indicates a busy machine, not a limit
 KERNEL_FILES = (
     "/proc/kcore", "/proc/kmsg", "/proc/kallsyms", "/proc/keys", "/proc/timer_list", "/proc/interrupts",

@@ -58,7 +58,7 @@ def _finish(writer: RunWriter, failed: dict[str, str], *, stopped: bool, as_json
             gap = runs.unavailable(Unavailable(reason, "vmlab doctor"))
             writer.set_stack(key, {**writer.stacks[key], **gap})
     found = figures.figures(runs.load(writer.directory))
-    table.write(found, writer.directory / PAGE)
+    files.write(writer.directory / PAGE, table.page(found))
     for folder in filter(None, (writer.directory, runs.newest())):
         files.write(folder / figures.FILE, found.json())  # the newest run's report shows it, too
     sys.stdout.write(found.json() if as_json else table.text(found))

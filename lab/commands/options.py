@@ -14,11 +14,8 @@ from lab.deploying.outputs import Outputs
 from machine.errors import InvalidInput
 
 ACCELERATOR, KUBECONFIG, CONTEXT = "--accelerator", "--kubeconfig", "--context"
-ACCELERATORS = (
-    "auto",
-    "kvm",
-    "tcg",
-)  # `substrates.vm.accelerator.CHOICES`, which costs an import; a test compares
+# `substrates.vm.accelerator.CHOICES`, which costs an import; a test compares.
+ACCELERATORS = ("auto", "kvm", "tcg")
 HELP = {
     ACCELERATOR: "how a virtual machine's instructions run: kvm, tcg (emulated), or auto, the best that was proven to work",
     KUBECONFIG: "the cluster to use instead of the lab's own",
@@ -72,11 +69,8 @@ def check() -> None:
     if os.environ.get("VMLAB_ACCELERATOR"):  # the usual `vmlab up` pays for nothing
         from substrates.vm import accelerator
 
-        if (
-            accelerator.chosen() == "kvm"
-            and (kernel := accelerator.some_kernel())
-            and accelerator.can_prove()
-        ):
+        kernel = accelerator.some_kernel() if accelerator.chosen() == "kvm" else None
+        if kernel and accelerator.can_prove():
             accelerator.proven(kernel)
     if names_cluster():
         from clients.kubernetes.choice import chosen, connect

@@ -33,18 +33,9 @@ _CONFIGURED = (*RUNS_PROGRAM, "refresh", "destroy")  # that read the stack's fil
 _WITHOUT_STACK = ("config", "stack")  # whose first word is an action
 # The engines' flags that are followed by a value (`engine/cli.py`, `pulumi up --help`): it is not a stack.
 _VALUES = (
-    *("--cwd", "-C", "--parallel", "-p", "--target", "-t", "--message", "-m", "--file", "--config-file"),
-    *(
-        "--config",
-        "-c",
-        "--replace",
-        "--target-replace",
-        "--exclude",
-        "--color",
-        "--policy-pack",
-        "--profiling",
-    ),
-)
+    "--cwd", "-C", "--parallel", "-p", "--target", "-t", "--message", "-m", "--file", "--config-file", "--config", "-c",
+    "--replace", "--target-replace", "--exclude", "--color", "--policy-pack", "--profiling",
+)  # fmt: skip
 
 
 class Flags(argparse.ArgumentParser):
@@ -139,9 +130,8 @@ def _with_stack(verb: str, rest: list[str]) -> list[str]:
     found, others = flags.taken_from(rest)
     stack = found.stack or next((word for word in others if not word.startswith("-")), "")
     if not found.stack and stack:
-        place = rest.index(
-            stack
-        )  # a flag's value that is the same word may go instead: the words that stay are equal
+        # A flag's value that is the same word may go instead: the words that stay are equal.
+        place = rest.index(stack)
         rest = ["--stack", stack, *rest[:place], *rest[place + 1 :]]
     path = stack_file(stack)
     of_plugin = verb in _CONFIGURED and path.is_file() and not path.is_relative_to(ROOT / "stacks")

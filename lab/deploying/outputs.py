@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Required, TypedDict
 
-Conditions = dict[
-    str, Any
-]  # what is not equal between substrates: kernel, accelerator, runtime, network, ...; JSON values
+# What is not equal between substrates: kernel, accelerator, runtime, network, ...; JSON values.
+Conditions = dict[str, Any]
 
 
 class Instance(TypedDict, total=False):

@@ -54,9 +54,7 @@ def build_service(path: Path, names: list[str], say: Callable[[str], None]) -> N
 
 def _parts_of(stack: str) -> tuple[str, ...]:
     row = substrates.known().get(stacks.substrate_of(stack))
-    return (
-        row.parts if row else ()
-    )  # a stack of a substrate that does not exist: the program refuses it by name
+    return row.parts if row else ()  # the program refuses by name a substrate that does not exist
 
 
 def _up(names: list[str], *, yes: bool) -> VmlabError | None:

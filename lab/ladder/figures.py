@@ -69,6 +69,15 @@ class Figure:
         return f"+ {self.adds}" + (f" = {self.rung}" if self.rung != self.adds else "")
 
     @property
+    def added(self) -> str:
+        """What it adds, in microseconds: `+123 µs (100 to 150)`; empty where that is not known."""
+        if self.added_seconds is None:
+            return ""
+        low_high = self.added_seconds.ci95
+        interval = f" ({low_high[0] * 1e6:.0f} to {low_high[1] * 1e6:.0f})" if low_high else ""
+        return f"{self.added_seconds.median * 1e6:+.0f} µs{interval}"
+
+    @property
     def emulated(self) -> bool:
         """Whether a guest ran it without KVM."""
         return self.conditions.get("accelerator") == EMULATED

@@ -53,7 +53,8 @@ def _stairs(rows: Sequence[Figure]) -> tuple[str, int]:
         parts.append(_bar(axis, top, 0.0, min(before, median), _BASE))
         color, pale = _MORE if added >= 0 else _LESS, not _shown(row)
         parts.append(_bar(axis, top, min(before, median), max(before, median), color, pale=pale))
-        parts.append(axes.text(axes.WIDTH - axes.RIGHT, top + 16, _added(row), size=12, anchor="end"))
+        shown = row.added or units.quantity(median, units.SECONDS)
+        parts.append(axes.text(axes.WIDTH - axes.RIGHT, top + 16, shown, size=12, anchor="end"))
     return "".join(parts), _HEAD + _ROW * len(rows) + _AXIS + _GAP
 
 
@@ -104,15 +105,6 @@ def _bar(axis: axes.Axis, top: int, start: float, end: float, color: str, *, pal
 
 def _grid(axis: axes.Axis, top: int, height: int) -> str:
     return f"<g transform='translate(0 {top})'>{axes.grid(axis, height)}</g>"
-
-
-def _added(row: Figure) -> str:
-    added = row.added_seconds
-    if not added:
-        return units.quantity(row.boot_seconds.median, units.SECONDS)
-    interval = added.ci95
-    between = f" ({interval[0] * 1e6:.0f} to {interval[1] * 1e6:.0f})" if interval else ""
-    return f"{added.median * 1e6:+.0f} µs{between}"
 
 
 def _floor(seconds: float) -> float:

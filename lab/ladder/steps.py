@@ -6,15 +6,17 @@ cannot run here keeps its place in the list, with the reason. Out of scope: brin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from typing import Any
 
 from catalogue import substrates as rows
 from lab.deploying import stacks
 from lab.deploying.outputs import Conditions
 from lab.measuring.runs import unavailable
-from lab.measuring.subjects import Subject, subject_of
+from lab.measuring.subjects import subject_of
 from machine.errors import InvalidInput, Unavailable, VmlabError
 from substrates import namespaces, oci, rungs
 from substrates.contract import Boot, Request, Slot
@@ -62,12 +64,13 @@ class Missing:
 def everything() -> tuple[list[Step], list[Missing]]:
     """All steps in the ladder's order, and those that are missing."""
     artifact = artifacts.load()
-    found: list[Step] = []
-    missing: list[Missing] = []
-    for steps, gaps in (_own(artifact), _runtimes(artifact), _docker(artifact), _stacks()):
-        found += steps
-        missing += gaps
-    return found, missing
+    return apart([*_own(artifact), *_runtimes(artifact), *_docker(artifact), *_stacks()])
+
+
+def apart(rows: Iterable[Step | Missing]) -> tuple[list[Step], list[Missing]]:
+    """The steps, and those that are missing, each in their order."""
+    found = list(rows)
+    return [row for row in found if isinstance(row, Step)], [row for row in found if isinstance(row, Missing)]
 
 
 def names() -> list[str]:
@@ -78,103 +81,67 @@ def names() -> list[str]:
     return [FIRST, *found, LAST if {*found, last} == {*rungs.NAMES} else last]
 
 
-def _own(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
-    found: list[Step] = []
-    missing: list[Missing] = []
+def _missing(name: str, variant: str, error: Exception, fix: str = "") -> Missing:
+    gap = unavailable(error, fix)
+    return Missing(name, variant, gap["reason"], gap["fix"])
+
+
+def _own(artifact: Artifact) -> Iterator[Step | Missing]:
     after, prefixes = "", rungs.prefixes()
     for name, prefix in zip(names(), prefixes, strict=True):
         for variant in VARIANTS:
             try:
                 rungs.check(prefix)
-                found.append(_own_step(artifact, name, after, prefix, variant))
-            except InvalidInput as error:
-                missing.append(Missing(name, variant, str(error), "run it as root"))
-            except Unavailable as error:
-                missing.append(Missing(name, variant, error.reason, error.fix))
+                boot = partial(namespaces.boot, namespaces.for_ladder(artifact, prefix, variant))
+            except (InvalidInput, Unavailable) as error:
+                yield _missing(name, variant, error, "run it as root")
+                continue
+            adds = prefix[-1] if prefix else ""
+            yield Step(name, variant, boot, namespaces.destroy, adds=adds, after=after, repeats=REPEATS)
         after = name
     left_out = [name for name in rungs.NAMES if name not in prefixes[-1]]
-    missing += [
-        Missing(name, variant, f"the rung {name!r} needs root", "run it as root")
-        for name in left_out
-        for variant in VARIANTS
-    ]
-    return found, missing
+    for name, variant in product(left_out, VARIANTS):
+        yield Missing(name, variant, f"the rung {name!r} needs root", "run it as root")
 
 
-def _own_step(artifact: Artifact, name: str, after: str, prefix: tuple[str, ...], variant: str) -> Step:
-    definition = namespaces.for_ladder(artifact, prefix, variant)
-
-    def boot(slot: Slot, request: Request) -> Boot:
-        return namespaces.boot(definition, slot, request)
-
-    adds = prefix[-1] if prefix else ""
-    return Step(name, variant, boot, namespaces.destroy, adds=adds, after=after, repeats=REPEATS)
-
-
-def _runtimes(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
-    found: list[Step] = []
-    missing: list[Missing] = []
+def _runtimes(artifact: Artifact) -> Iterator[Step | Missing]:
     like = namespaces.for_ladder(artifact)
-    for runtime in oci.RUNTIMES:
-        for variant in VARIANTS:
-            try:
-                made = oci.definition(runtime, artifact, variant, like.cpus, like.memory_bytes)
-                found.append(_runtime_step(f"{runtime} alone", variant, made))
-            except Unavailable as error:
-                missing.append(Missing(f"{runtime} alone", variant, error.reason, error.fix))
-    return found, missing
+    for runtime, variant in product(oci.RUNTIMES, VARIANTS):
+        name = f"{runtime} alone"
+        try:
+            made = oci.definition(runtime, artifact, variant, like.cpus, like.memory_bytes)
+            yield Step(name, variant, partial(oci.boot, made), oci.destroy)
+        except Unavailable as error:
+            yield _missing(name, variant, error)
 
 
-def _runtime_step(name: str, variant: str, made: oci.Definition) -> Step:
-    def boot(slot: Slot, request: Request) -> Boot:
-        return oci.boot(made, slot, request)
-
-    return Step(name, variant, boot, oci.destroy)
-
-
-def _docker(artifact: Artifact) -> tuple[list[Step], list[Missing]]:
-    found: list[Step] = []
-    missing: list[Missing] = []
-    for network in plain.NETWORKS:
-        for variant in VARIANTS:
-            name = f"docker, {network} network"
-            try:
-                plain.fetch_image(artifact, variant)
-                found.append(_docker_step(name, variant, network, artifact))
-            except Unavailable as error:
-                missing.append(Missing(name, variant, error.reason, error.fix))
-    return found, missing
-
-
-def _docker_step(name: str, variant: str, network: str, artifact: Artifact) -> Step:
+def _docker(artifact: Artifact) -> Iterator[Step | Missing]:
     like = namespaces.for_ladder(artifact)
+    for network, variant in product(plain.NETWORKS, VARIANTS):
+        name = f"docker, {network} network"
 
-    def boot(slot: Slot, request: Request) -> Boot:
-        made = plain.definition(artifact, variant, network, slot.port, like.cpus, like.memory_bytes)
-        return docker.boot(made, slot, request)
+        def boot(slot: Slot, request: Request, network: str = network, variant: str = variant) -> Boot:
+            made = plain.definition(artifact, variant, network, slot.port, like.cpus, like.memory_bytes)
+            return docker.boot(made, slot, request)
 
-    return Step(name, variant, boot, docker.destroy)
+        try:
+            plain.fetch_image(artifact, variant)
+            yield Step(name, variant, boot, docker.destroy)
+        except Unavailable as error:
+            yield _missing(name, variant, error)
 
 
-def _stacks() -> tuple[list[Step], list[Missing]]:
+def _stacks() -> Iterator[Step | Missing]:
     """Every stack beyond our own rungs and Docker, whatever its substrate is."""
-    found: list[Step] = []
-    missing: list[Missing] = []
     own = {name for name, row in rows.known().items() if row.rungs}
     for name in [name for name in stacks.known() if stacks.substrate_of(name) not in own]:
         try:
             outputs = stacks.outputs(name)
             subject = subject_of(name, outputs)
         except VmlabError as error:
-            gap = unavailable(error, fix=f"vmlab up {name}")
-            missing.append(Missing(name, "service", gap["reason"], gap["fix"]))
+            yield _missing(name, "service", error, f"vmlab up {name}")
             continue
-        found.append(_stack_step(subject, outputs["conditions"]))
-    return found, missing
-
-
-def _stack_step(subject: Subject, conditions: Conditions) -> Step:
-    return Step(
-        subject.stack, "service", subject.boot, subject.destroy,
-        path=subject.path, echoes_nonce=subject.echoes_nonce, conditions=conditions,
-    )  # fmt: skip
+        yield Step(
+            name, "service", subject.boot, subject.destroy,
+            path=subject.path, echoes_nonce=subject.echoes_nonce, conditions=outputs["conditions"],
+        )  # fmt: skip

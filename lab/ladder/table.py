@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 from catalogue import units
 from lab.analysis.emulation import MARK
@@ -15,7 +14,6 @@ from lab.ladder import staircase
 from lab.ladder.figures import Figure, Figures
 from lab.ladder.steps import VARIANTS, Missing
 from lab.output import report, tables
-from machine import files
 
 METHOD = (
     "Every boot is a fresh copy, timed from the create call to the first valid answer. Each block boots every step (our own "
@@ -79,11 +77,6 @@ def page(found: Figures) -> str:
     return report.page("vmlab: the isolation ladder", about + section(found))
 
 
-def write(found: Figures, path: Path) -> None:
-    """Write the page."""
-    files.write(path, page(found))
-
-
 def _rows(found: Figures) -> list[Sequence[str]]:
     by_variant = [{row.rung: row for row in found.of(variant)} for variant in VARIANTS]
     names = dict.fromkeys(row.rung for row in found.rungs)
@@ -97,7 +90,7 @@ def _row(null: Figure | None, service: Figure | None) -> Sequence[str]:
     return (
         f"{either.shown if either else ''}{f' {MARK}' if one and one.emulated else ''}",
         _time(null),
-        added(null),
+        null.added if null and null.added else units.NONE,
         _time(service),
         units.ratio(ratio.median, ratio.ci95) if ratio else units.NONE,
     )
@@ -107,13 +100,3 @@ def _time(row: Figure | None) -> str:
     if row is None:
         return units.NONE
     return units.with_interval(row.boot_seconds.median, row.boot_seconds.ci95, units.SECONDS)
-
-
-def added(row: Figure | None) -> str:
-    """What it adds, in microseconds: `+123 µs (100 to 150)`."""
-    summary = row.added_seconds if row else None
-    if summary is None:
-        return units.NONE
-    low_high = summary.ci95
-    interval = f" ({low_high[0] * 1e6:.0f} to {low_high[1] * 1e6:.0f})" if low_high else ""
-    return f"{summary.median * 1e6:+.0f} µs{interval}"

@@ -9,6 +9,7 @@ from catalogue import metrics, units
 from catalogue.metrics import Metric
 from lab.analysis.emulation import MARK
 from lab.analysis.shapes import Comparison, Substrate, metric
+from lab.measuring.host import Host
 
 HEADINGS = (
     "stack",
@@ -52,9 +53,6 @@ def not_measured(reason: str, fix: str) -> str:
 
 def remarks(comparison: Comparison) -> list[str]:
     """Where and in which run this was measured, how many boots there were, and what a mark means."""
-    host = comparison["host"]
-    memory = units.quantity(host.get("memory_bytes"), units.BYTES)
-    machine = ", ".join(str(p) for p in (host.get("cpu"), f"{host.get('cores', '?')} cores", memory) if p)
     boots = ", ".join(
         f"{name(label, substrate)} {metric(substrate, metrics.BOOT)['n']}"
         for label, substrate in comparison["substrates"].items()
@@ -64,9 +62,16 @@ def remarks(comparison: Comparison) -> list[str]:
     mark = f"{MARK} measured under TCG (software emulation): not comparable with figures measured under KVM."
     return [
         f"boots: {boots or 'none'}",
-        f"run {comparison['run']} on {machine}, kernel {host.get('kernel', '?')}",
+        f"run {comparison['run']} on {machine(comparison['host'])}",
         *([mark] if marks else []),
     ]
+
+
+def machine(host: Host) -> str:
+    """The machine in a clause."""
+    memory = units.quantity(host.get("memory_bytes"), units.BYTES)
+    cores, kernel = f"{host.get('cores', '?')} cores", f"kernel {host.get('kernel', '?')}"
+    return ", ".join([host.get("cpu", "an unknown CPU"), cores, memory, kernel])
 
 
 def name(label: str, substrate: Substrate) -> str:

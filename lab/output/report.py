@@ -30,7 +30,7 @@ def render(comparison: Comparison, run: RunData, more: Sections = ()) -> str:
     """The whole page."""
     sections = [
         f"<p class='faint'>Run {escape(run.run)}, started {escape(parts.readable_time(run.started))}. "
-        f"{escape(parts.machine(comparison))}</p>",
+        f"On {escape(cells.machine(comparison['host']))}.</p>",
         _accelerator(comparison["accelerator"]),
         f"<p class='verdict'>{escape(comparison['verdict'])}</p>",
         _section("The numbers", parts.numbers(comparison)),

@@ -137,14 +137,6 @@ def boots(run: RunData, label: str) -> list[float]:
     ]
 
 
-def machine(comparison: Comparison) -> str:
-    """The machine in a sentence."""
-    found = comparison["host"]
-    memory = units.quantity(found.get("memory_bytes"), units.BYTES)
-    cores = f"{found.get('cpu', 'an unknown CPU')}, {found.get('cores', '?')} cores"
-    return f"On {cores}, {memory}, kernel {found.get('kernel', '?')}."
-
-
 def readable_time(started: str) -> str:
     """The start as a date and a time of day; as it stands when it is none."""
     try:

@@ -5,9 +5,9 @@ Out of scope: hot plugging of devices.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pulumi.dynamic import DiffResult, ReadResult
 
@@ -55,6 +55,8 @@ IN_PLACE = {"memory_bytes", "vcpus", "cpus", "autostart", "running", "ready", "s
 class DomainProvider(Provider):
     """One guest. The id is its name."""
 
+    client: ClassVar[Any] = domains
+    kind = DomainSpec
     inputs, own_outputs, in_place = INPUTS, ("answered",), IN_PLACE
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
@@ -81,9 +83,16 @@ class DomainProvider(Provider):
             link["mac"] = link["mac"].lower() if isinstance(link["mac"], str) else link["mac"]
         return filled
 
+    def spec(self, props: Props) -> DomainSpec:
+        """With its devices, and every default filled in."""
+        disks = tuple(DiskSpec(**disk) for disk in props["disks"])
+        links = tuple(InterfaceSpec(**link) for link in props["interfaces"])
+        spec: DomainSpec = super().spec({**props, "disks": disks, "interfaces": links})
+        return spec.whole()
+
     def look(self, props: Props) -> None:
         """Not a name of another owner, nor too little memory."""
-        spec = _spec(self.filled({key: value for key, value in props.items() if known(value)}))
+        spec = self.spec(self.filled({key: value for key, value in props.items() if known(value)}))
         _refuse_sizes(spec)
         domain.to_xml(spec)
         for key, file in (("kernel", spec.kernel), ("initrd", spec.initrd)):
@@ -93,7 +102,7 @@ class DomainProvider(Provider):
 
     def make(self, props: Props) -> domains.Found:
         """Define and start it, and wait for its first answer if it is to be `ready`; one that fails is removed."""
-        spec = _spec(props)
+        spec = self.spec(props)
         made = domains.create(spec, running=props["running"])
         try:
             return _settled(spec, props) if props["running"] else made
@@ -101,14 +110,9 @@ class DomainProvider(Provider):
             domains.remove(spec.name, spec.stack)
             raise
 
-    def found(self, id_: str, props: Props) -> domains.Found | None:
-        """One that was shut off exists and does not run; one of another owner counts as absent."""
-        there = domains.find(id_)
-        return there if there and props.get("stack") in (None, "", there.spec.stack) else None
-
     def change(self, props: Props) -> domains.Found:
         """Change its size, start or stop it; a guest that does not follow while it runs is started again."""
-        spec = _spec(props)
+        spec = self.spec(props)
         now = sizes.update(spec, stop_seconds=props["stop_seconds"])
         if props["running"]:
             domains.start(spec.name)
@@ -119,14 +123,13 @@ class DomainProvider(Provider):
 
     def outputs(self, props: Props, found: domains.Found) -> Props:
         """The domain by the names of the inputs. `props` are inputs of one that answered, or a state."""
-        spec, filled = asdict(found.spec), self.filled(props)
-        spec["disks"], spec["interfaces"] = list(spec["disks"]), list(spec["interfaces"])
+        spec, filled = super().outputs(props, found), self.filled(props)
         if domain.is_quota_of(found.spec, filled["cpus"] or 0.0):
             spec["cpus"] = filled["cpus"]  # a third of a processor is read back as 0.3334
         spec["balloon"] = found.spec.balloon and filled["balloon"]  # it may exist for the memory alone
         rest = {key: filled[key] for key in ("ready", "stop_seconds")}
         answered = bool(props.get("answered", True)) and found.running
-        return {**spec, **rest, "running": found.running, "answered": answered}
+        return {**spec, **rest, "answered": answered}
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """The domain as it is; whether it answered is in the state alone."""
@@ -156,14 +159,6 @@ def _refuse_sizes(spec: DomainSpec) -> None:
         raise Wrong("vcpus", "it must be 1 or more and not above max_vcpus")
     if not 0 < spec.cpus <= spec.vcpus:
         raise Wrong("cpus", "it must be above 0 and not above vcpus")
-
-
-def _spec(props: Props) -> DomainSpec:
-    lists = {
-        "disks": tuple(DiskSpec(**disk) for disk in props["disks"]),
-        "interfaces": tuple(InterfaceSpec(**link) for link in props["interfaces"]),
-    }
-    return DomainSpec(**{key: props[key] for key in SPEC} | lists).whole()
 
 
 def _settled(spec: DomainSpec, props: Props) -> domains.Found:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from clients.libvirt import networks
 from clients.libvirt.description import NetworkSpec, network
@@ -24,35 +23,20 @@ INPUTS = inputs_of(NetworkSpec, dhcp=Input(span, []))
 class NetworkProvider(Provider):
     """One network. The id is its name."""
 
+    client: ClassVar[Any] = networks
+    kind = NetworkSpec
     inputs, own_outputs, in_place = INPUTS, ("running",), {"autostart"}
+
+    def spec(self, props: Props) -> NetworkSpec:
+        """With the span as a pair."""
+        return NetworkSpec(**{**props, "dhcp": tuple(props["dhcp"])})
 
     def look(self, props: Props) -> None:
         """Not a wrong address, nor a bridge whose name another link has."""
         if known(props):
-            network.to_xml(_spec(props))
-            networks.refuse_foreign(_spec(props))
-
-    def make(self, props: Props) -> networks.Found:
-        """Define and start it."""
-        return networks.create(_spec(props))
-
-    def found(self, id_: str, props: Props) -> networks.Found | None:
-        """One of another owner counts as absent."""
-        there = networks.find(id_)
-        return there if there and props.get("stack") in (None, "", there.spec.stack) else None
-
-    def change(self, props: Props) -> networks.Found:
-        """Start it, set `autostart`."""
-        return networks.update(_spec(props))
-
-    def outputs(self, _props: Props, found: networks.Found) -> Props:
-        """Its spec, and whether it runs."""
-        return {**asdict(found.spec), "dhcp": list(found.spec.dhcp), "running": found.running}
+            network.to_xml(self.spec(props))
+            networks.refuse_foreign(self.spec(props))
 
     def delete(self, id_: str, props: Props) -> None:
         """Stop and remove it; one that does not exist, or has another owner by now, counts as deleted."""
         networks.remove(id_, props.get("stack", ""))
-
-
-def _spec(props: Props) -> NetworkSpec:
-    return NetworkSpec(**{**props, "dhcp": tuple(props["dhcp"])})

@@ -5,8 +5,8 @@ Out of scope: what the inputs are (`inputs`), and what libvirt does (`clients.li
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Collection, Mapping
+from dataclasses import asdict, fields
 from typing import Any, ClassVar
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
@@ -18,6 +18,8 @@ class Provider(ResourceProvider):
     """One object of libvirt's. The id is its name."""
 
     serialize_as_secret_always = False
+    client: ClassVar[Any]  # the module of clients.libvirt
+    kind: ClassVar[type]  # the class of its descriptions
     inputs: ClassVar[Mapping[str, Input]]
     own_outputs: ClassVar[tuple[str, ...]]
     in_place: ClassVar[Collection[str]]
@@ -49,24 +51,31 @@ class Provider(ResourceProvider):
         """The inputs with every default filled in, so that they compare with what is read back."""
         return fill(self.inputs, props)[0]
 
-    # -- what differs
+    # -- what may differ
 
-    @abstractmethod
+    def spec(self, props: Props) -> Any:
+        """The description of these inputs."""
+        return self.kind(**{each.name: props[each.name] for each in fields(self.kind)})
+
     def look(self, props: Props) -> None:
         """Raise for inputs that cannot work; what a preview does not know yet is not checked."""
+        raise NotImplementedError
 
-    @abstractmethod
     def make(self, props: Props) -> Any:
         """Create the object."""
+        return self.client.create(self.spec(props))
 
-    @abstractmethod
     def found(self, id_: str, props: Props) -> Any:
         """The object as it is; None when it does not exist, or has another owner."""
+        there = self.client.find(id_)
+        return there if there and props.get("stack") in (None, "", there.spec.stack) else None
 
-    @abstractmethod
     def change(self, props: Props) -> Any:
         """Change the object in place."""
+        return self.client.update(self.spec(props))
 
-    @abstractmethod
-    def outputs(self, props: Props, found: Any) -> Props:
+    def outputs(self, _props: Props, found: Any) -> Props:
         """The object as outputs, by the names of the inputs."""
+        spec = asdict(found.spec).items()
+        shown = {key: list(value) if isinstance(value, tuple) else value for key, value in spec}
+        return {**shown, "running": found.running}

@@ -7,6 +7,7 @@ Out of scope: shrinking, snapshots.
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any, ClassVar
 
 from pulumi.dynamic import DiffResult
 
@@ -34,6 +35,8 @@ INPUTS = {**SPEC, "files": Input(texts, None), "copy_of": Input(text, "")}
 class VolumeProvider(Provider):
     """One volume. The id is its name."""
 
+    client: ClassVar[Any] = volumes
+    kind = VolumeSpec
     inputs, own_outputs = INPUTS, ("path", "sha256", "blank")
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
@@ -50,13 +53,13 @@ class VolumeProvider(Provider):
     def look(self, props: Props) -> None:
         """Not content that does not fit, nor a file that does not exist."""
         if known(props):
-            spec, _ = volumes.planned(_spec(self.filled(props)), props["files"], props["copy_of"])
+            spec, _ = volumes.planned(self.spec(self.filled(props)), props["files"], props["copy_of"])
             volume.to_xml(spec)
             volumes.refuse_foreign(spec)
 
     def make(self, props: Props) -> volumes.Found:
         """Create it, with its content."""
-        return volumes.create(_spec(props), props["files"], props["copy_of"])
+        return volumes.create(self.spec(props), props["files"], props["copy_of"])
 
     def found(self, id_: str, props: Props) -> volumes.Found | None:
         """One of the lab's pools."""
@@ -86,10 +89,6 @@ class VolumeProvider(Provider):
         filled = super().filled(props)
         filled["backing_format"] = filled["backing_format"] or ("raw" if filled["backing"] else "")
         return filled
-
-
-def _spec(props: Props) -> VolumeSpec:
-    return VolumeSpec(**{key: props[key] for key in SPEC})
 
 
 def _digest(props: Props) -> str:

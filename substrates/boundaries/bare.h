@@ -94,12 +94,12 @@ static long long now_ns(int clock) {
 
 /* -- JSON, into one buffer; what does not fit is cut off, and then it is not JSON, which the reader reports */
 
-static char said[1 << 20];
-static size said_length;
+static char printed[1 << 20];
+static size printed_length;
 
 static void put(const char *text, size count) {
-    for (size i = 0; i < count && said_length < sizeof said; i++)
-        said[said_length++] = text[i];
+    for (size i = 0; i < count && printed_length < sizeof printed; i++)
+        printed[printed_length++] = text[i];
 }
 
 static void raw(const char *text) { put(text, length(text)); }
@@ -136,7 +136,7 @@ static void decimal(long long value) {
 
 /* Commas: members and items follow each other, so an opening bracket is the only thing that needs none. */
 static void separate(void) {
-    char last = said_length ? said[said_length - 1] : '{';
+    char last = printed_length ? printed[printed_length - 1] : '{';
     if (last != '{' && last != '[' && last != ':')
         raw(",");
 }

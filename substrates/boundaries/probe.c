@@ -267,14 +267,14 @@ static void tell_calls(void) {
 /* -- and answers with it, as the service would */
 
 static void stamp(const char *event, long long at) {
-    said_length = 0;
+    printed_length = 0;
     raw("vmlab-service ");
     raw(event);
     raw(" monotonic_ns=");
     decimal(at);
     raw("\n");
-    CALL(write, 1, said, said_length);
-    said_length = 0;
+    CALL(write, 1, printed, printed_length);
+    printed_length = 0;
 }
 
 static unsigned address_in(const char *text) {
@@ -340,21 +340,21 @@ static void tell(void) {
     raw("}");
 }
 
-static char whole[sizeof said + 256];
+static char whole[sizeof printed + 256];
 
 void started(long *stack) {
     environment = (char **)(stack + 2 + stack[0]);
     stamp("first-line", now_ns(1));
     tell();
-    static char body[sizeof said];
-    size body_length = said_length;
-    memcpy(body, said, body_length);
-    said_length = 0;
+    static char body[sizeof printed];
+    size body_length = printed_length;
+    memcpy(body, printed, body_length);
+    printed_length = 0;
     raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ");
     decimal((long long)body_length);
     raw("\r\n\r\n");
-    size head = said_length;
-    memcpy(whole, said, head);
+    size head = printed_length;
+    memcpy(whole, printed, head);
     memcpy(whole + head, body, body_length);
     long listener = listening();
     stamp("listening", now_ns(1));

@@ -116,7 +116,7 @@ def _until_closed(status: int, process: processes.Process) -> str:
 
 
 def _failed(handle: Handle, text: str) -> VmlabError:
-    """Remove the copy; the error that says why it did not start."""
+    """Remove the copy; the error that states why it did not start."""
     removal.await_end(handle.process, START_SECONDS)
     definition, tail = handle.definition, records.log_tail(handle.log, 3)
     removal.forget(definition.kind, definition.name)

@@ -126,16 +126,10 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
         prepared = prepare(fresh, destroy)
         stamps = {"requested": time.monotonic_ns()}
         handle, reached = launch(prepared)
+    stamps |= reached
     with destroyed_on_failure(destroy, handle):
-        found = first_boot(
-            handle,
-            handle.url,
-            slot,
-            request,
-            {**stamps, **reached},
-            handle.printed,
-            alive=handle.process.lives,
-        )
+        alive = handle.process.lives
+        found = first_boot(handle, handle.url, slot, request, stamps, handle.printed, alive=alive)
         records.write(handle)
     return found
 

@@ -71,7 +71,7 @@ def check(names: Sequence[str]) -> None:
 
 
 def unprivileged() -> tuple[str, ...]:
-    """Those that only take privileges away and isolate nothing: a bare process has them. Without root there are fewer."""
+    """Those that only drop privileges and isolate nothing: a bare process has them. Without root there are fewer."""
     names = ("no_new_privs", "capabilities", "rlimits")
     return names if os.geteuid() == 0 else tuple(name for name in names if not _BY_NAME[name].privileged)
 

@@ -58,7 +58,7 @@ def link_of(name: str, address: str) -> str:
 def mac_of(address: str) -> str:
     """The hardware address that belongs to an address, so that it is the same when the address is given again.
 
-    What this machine has learned of the last copy with it then still holds; else it asked in vain for up to a minute. The
+    What this machine has learned of the last copy with it then still holds; else requests failed for up to a minute. The
     bridge has a fixed one for the same reason: by itself it takes that of a port, and another when this has gone."""
     return "02:76:6d:6c:" + ":".join(f"{int(part):02x}" for part in address.split(".")[2:])
 

@@ -6,7 +6,7 @@ personality may only be the ordinary one, and a socket may only be local, IPv4, 
 EPERM; numbers that are newer than any program may rely on fail with ENOSYS, so that libc tries the older call.
 
 Numbers are searched in a tree, not in a row: on attaching, the kernel runs the program once for every number to learn which
-ones it need not ask about again. Out of scope: machines other than x86_64 and aarch64; their 32-bit modes are refused.
+ones it need not look up a second time. Out of scope: machines other than x86_64 and aarch64; their 32-bit modes are refused.
 """
 
 from __future__ import annotations

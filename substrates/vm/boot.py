@@ -47,13 +47,7 @@ class Handle:
     folder: Path
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A copy before its boot: its handle, its domain, and the files of its configuration disk."""
-
-    copy: Handle
-    spec: DomainSpec
-    files: dict[str, str]
+Plan = tuple[Handle, DomainSpec, dict[str, str]]  # before its boot: with the files of its configuration disk
 
 
 def plan(definition: Definition, slot: Slot, request: Request) -> Plan:
@@ -78,7 +72,7 @@ def plan(definition: Definition, slot: Slot, request: Request) -> Plan:
         "hostname": f"{copy.name}\n",
         "environment": f"{definition.files.get('environment', '')}NONCE={request.nonce}\n",
     }
-    return Plan(copy, spec, files)
+    return copy, spec, files
 
 
 def start(definition: Definition, planned: Plan, slot: Slot, request: Request) -> Boot:
@@ -86,12 +80,12 @@ def start(definition: Definition, planned: Plan, slot: Slot, request: Request) -
 
     `accepted` is when libvirt has the domain, `sandboxed` when QEMU runs. NeverAnswered when the deadline has passed,
     and as soon as QEMU has exited."""
-    copy, spec = planned.copy, planned.spec
+    copy, spec, files = planned
     disks.make_folder(copy.folder)
     know_neighbour(copy, spec.interfaces[0].mac)
     with Watch(Path(spec.console)) as watch:
         stamps = {"requested": time.monotonic_ns()}
-        disks.make(definition.spec.disks[0].backing, spec.disks, planned.files)
+        disks.make(definition.spec.disks[0].backing, spec.disks, files)
         domains.create(spec, running=False)
         stamps["accepted"] = time.monotonic_ns()
         error = _started(copy.name)

@@ -22,9 +22,8 @@ from substrates.contract import MILESTONES
 PAUSE_SECONDS = 0.0005
 # A guest that is asked before it listens spends its time on refusals; one that never prints `listening` is asked seldom.
 BEFORE_SECONDS, AFTER_SECONDS = 0.02, 0.0005
-UP_PAUSE_SECONDS = (
-    0.01  # of `vmlab up`: not the probe's 0.2 ms, because asking takes CPU from an emulated guest
-)
+# Of `vmlab up`: not the probe's 0.2 ms, because asking takes CPU from an emulated guest.
+UP_PAUSE_SECONDS = 0.01
 BOOT_LOOK_SECONDS, UP_LOOK_SECONDS = 1.0, 0.5  # how often libvirt is asked whether the guest still runs
 CONNECT_SECONDS = 0.25  # TCP repeats a lost packet after a second: a new connection is sooner
 ACCOUNT_SECONDS, BEHIND_SECONDS = 3.0, 1.0

@@ -46,12 +46,13 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     The guest is asked seldom until it prints `listening`: under emulation each refused connection costs time of its
     only CPU."""
     planned = plan(definition, slot, request)
-    destroy(planned.copy)  # what an interrupted run left
+    copy = planned[0]
+    destroy(copy)  # what an interrupted run left
     try:
         return start(definition, planned, slot, request)
     except BaseException:  # Ctrl-C too: nothing else knows of this copy yet
         with suppress(VmlabError):  # the first error is the cause
-            destroy(planned.copy)
+            destroy(copy)
         raise
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from clients.libvirt.description import tree
@@ -35,6 +36,12 @@ class InterfaceSpec:
 
     network: str
     mac: str
+
+
+def refuse_format(what: str, name: str, spec: Any) -> None:
+    """InvalidInput when a disk or volume has a format that guests cannot use, or a backing file that it cannot have."""
+    if spec.format not in FORMATS or (spec.backing and spec.format != "qcow2"):
+        raise InvalidInput(f"{what} {name} must be raw or qcow2, and only qcow2 can have a backing file")
 
 
 def add(
@@ -80,8 +87,7 @@ def _put_on_root_bus(devices: Element) -> None:
 
 
 def _disk(devices: Element, spec: DiskSpec) -> None:
-    if spec.format not in FORMATS or (spec.backing and spec.format != "qcow2"):
-        raise InvalidInput(f"disk {spec.path} must be raw or qcow2, and only qcow2 can have a backing file")
+    refuse_format("disk", spec.path, spec)
     disk = tree.add(devices, "disk", type="file", device="disk")
     driver = {"name": "qemu", "type": spec.format}
     tree.add(disk, "driver", **driver, **({"cache": spec.cache} if spec.cache else {}))

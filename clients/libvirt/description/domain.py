@@ -8,7 +8,7 @@ start, and shared files must be readable by all. Out of scope: firmware, NUMA, p
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 from clients.libvirt.description import devices, tree
 from clients.libvirt.description.devices import DiskSpec, InterfaceSpec
@@ -94,7 +94,7 @@ def to_xml(spec: DomainSpec, user: tuple[int, int] | None = None) -> str:
         label = tree.add(root, "seclabel", type="static", model="dac", relabel="no")
         tree.add(label, "label", "+{}:+{}".format(*user))
     _read_features_at_once(root)
-    return tree.written(root)
+    return tostring(root, encoding="unicode")
 
 
 def _read_features_at_once(root: Element) -> None:
@@ -152,12 +152,13 @@ def _system(root: Element, spec: DomainSpec) -> None:
 
 def from_xml(document: str) -> DomainSpec:
     """The domain of libvirt's XML; of a foreign domain what these attributes cover."""
-    root = tree.read(document)
+    root = fromstring(document)
     kinds = {kind: word for word, kind in KINDS.items()}
     vcpus = int(tree.attribute(root, "vcpu", "current") or root.findtext("vcpu") or 0)
     return DomainSpec(
-        name=root.findtext("name") or "",
-        uuid=root.findtext("uuid") or "",
+        **tree.texts(
+            root, name="name", uuid="uuid", kernel="os/kernel", initrd="os/initrd", cmdline="os/cmdline"
+        ),
         stack=tree.label_of(root),
         memory_bytes=int(root.findtext("currentMemory") or 0) * 1024,
         max_memory_bytes=int(root.findtext("memory") or 0) * 1024,
@@ -167,9 +168,6 @@ def from_xml(document: str) -> DomainSpec:
         accelerator=kinds.get(root.get("type", ""), root.get("type", "")),
         cpu_model=_cpu_model(root),
         machine=_machine(tree.attribute(root, "os/type", "machine")),
-        kernel=root.findtext("os/kernel") or "",
-        initrd=root.findtext("os/initrd") or "",
-        cmdline=root.findtext("os/cmdline") or "",
         disks=devices.disks_of(root),
         interfaces=devices.interfaces_of(root),
         console=tree.attribute(root, "devices/serial[@type='file']/source", "path"),
@@ -179,7 +177,7 @@ def from_xml(document: str) -> DomainSpec:
 
 def statistics_seconds(document: str) -> int:
     """How often the guest of libvirt's XML reports its memory, in seconds; 0 for never."""
-    return int(tree.attribute(tree.read(document), "devices/memballoon/stats", "period", "0"))
+    return int(tree.attribute(fromstring(document), "devices/memballoon/stats", "period", "0"))
 
 
 def _cpus(root: Element, vcpus: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 from clients.libvirt.description import tree
 from machine.errors import InvalidInput
@@ -58,7 +58,7 @@ def to_xml(spec: NetworkSpec) -> str:
     if spec.dhcp:
         first, last = (_within(spec, address) for address in spec.dhcp)
         tree.add(tree.add(ip, "dhcp"), "range", start=first, end=last)
-    return tree.written(root)
+    return tostring(root, encoding="unicode")
 
 
 def _within(spec: NetworkSpec, address: str) -> str:
@@ -72,7 +72,7 @@ def _within(spec: NetworkSpec, address: str) -> str:
 
 def from_xml(document: str) -> NetworkSpec:
     """The network of libvirt's XML."""
-    root = tree.read(document)
+    root = fromstring(document)
     address = tree.attribute(root, "ip", "address")
     mask = tree.attribute(root, "ip", "prefix") or tree.attribute(root, "ip", "netmask")
     span = root.find("ip/dhcp/range")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 from clients.libvirt.description import tree
 from machine.errors import InvalidInput
@@ -27,17 +27,13 @@ def to_xml(spec: PoolSpec) -> str:
     target = tree.add(root, "target")
     tree.add(target, "path", tree.path("a pool's directory", spec.path))
     tree.add(tree.add(target, "permissions"), "mode", mode_of("pool", spec.name, spec.mode))
-    return tree.written(root)
+    return tostring(root, encoding="unicode")
 
 
 def from_xml(document: str) -> PoolSpec:
     """The pool of libvirt's XML."""
-    root = tree.read(document)
-    return PoolSpec(
-        name=root.findtext("name") or "",
-        path=root.findtext("target/path") or "",
-        mode=root.findtext("target/permissions/mode") or "",
-    )
+    root = fromstring(document)
+    return PoolSpec(**tree.texts(root, name="name", path="target/path", mode="target/permissions/mode"))
 
 
 def mode_of(kind: str, name: str, mode: str) -> str:

@@ -7,6 +7,7 @@ them and libvirt then reports only "parser error". Out of scope: the schema (`do
 from __future__ import annotations
 
 import re
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -69,14 +70,9 @@ def label_of(root: Element) -> str:
     return "" if found is None else found.get("stack", "")
 
 
-def written(root: Element) -> str:
-    """The document for libvirt."""
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def read(document: str) -> Element:
-    """The tree of a document of libvirt's."""
-    return ElementTree.fromstring(document)
+def texts(root: Element, **where: str) -> dict[str, Any]:
+    """The texts of the elements at these paths, by name; "" for an element that does not exist."""
+    return {name: root.findtext(path) or "" for name, path in where.items()}
 
 
 def attribute(root: Element, where: str, key: str, default: str = "") -> str:

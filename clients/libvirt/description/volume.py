@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 from clients.libvirt.description import tree
-from clients.libvirt.description.devices import FORMATS
+from clients.libvirt.description.devices import refuse_format
 from clients.libvirt.description.pool import mode_of
 from machine.errors import InvalidInput
 
@@ -26,8 +26,7 @@ class VolumeSpec:
 
 def to_xml(spec: VolumeSpec, user: tuple[int, int] = (0, 0)) -> str:
     """The volume's XML for libvirt, owned by this user and group; InvalidInput when an attribute cannot be used."""
-    if spec.format not in FORMATS or (spec.backing and spec.format != "qcow2"):
-        raise InvalidInput(f"volume {spec.name} must be raw or qcow2, and only qcow2 can have a backing file")
+    refuse_format("volume", spec.name, spec)
     if spec.capacity_bytes <= 0:
         raise InvalidInput(
             f"volume {spec.name} must have a capacity above 0 bytes, not {spec.capacity_bytes}"
@@ -46,19 +45,18 @@ def to_xml(spec: VolumeSpec, user: tuple[int, int] = (0, 0)) -> str:
         below = tree.add(root, "backingStore")
         tree.add(below, "path", tree.path("a backing file", spec.backing))
         tree.add(below, "format", type=spec.backing_format or "raw")
-    return tree.written(root)
+    return tostring(root, encoding="unicode")
 
 
 def from_xml(document: str, pool: str) -> VolumeSpec:
     """The volume of libvirt's XML."""
-    root = tree.read(document)
+    root = fromstring(document)
     backing = root.findtext("backingStore/path") or ""
     return VolumeSpec(
-        name=root.findtext("name") or "",
+        **tree.texts(root, name="name", mode="target/permissions/mode"),
         pool=pool,
         capacity_bytes=int(root.findtext("capacity") or 0),
         format=tree.attribute(root, "target/format", "type"),
         backing=backing,
         backing_format=tree.attribute(root, "backingStore/format", "type") if backing else "",
-        mode=root.findtext("target/permissions/mode") or "",
     )

@@ -3,7 +3,7 @@
 The digest is the official provider's: sha256 over the Dockerfile (as `Dockerfile`, mode 0), then every file
 in walking order: name, Go's mode string, sha256 of the content, a zero byte. So a stack made by one engine
 shows no difference under the other. One deviation: a symbolic link counts as the target it names, not as
-the resolved path, which would depend on where the checkout is. Files that are no regular files or links do
+the resolved path, which would depend on where the checkout is. Files other than regular files and links do
 not count and are not sent.
 The tar carries no times and no owners, so that the same digest gives the same bytes.
 Source: pulumi-docker provider/provider.go, hashContext (rules only).

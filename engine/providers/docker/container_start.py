@@ -31,7 +31,7 @@ def bring_up(call: Call, id_: str) -> list[str]:
             _wait_healthy(call, id_)
     except NotFound as error:
         if call.inputs.get("rm"):
-            return []  # it ran to its end and Docker removed it, as it was told to
+            return []  # it ran to its end and Docker removed it, as configured
         return [words_of(error), *_log(call, id_)]
     except (APIError, RefusalError, RequestException) as error:
         words = translated(error, call.daemon) if isinstance(error, ConnectionError) else words_of(error)

@@ -55,7 +55,7 @@ def check(inputs: Plain, directory: Path) -> tuple[Plain, list[Fault]]:
         return {}, []
     context = context_of(inputs, directory)
     if not context.directory.is_dir():
-        return {}, [Fault("build.context", f"is no directory: {context.directory}")]
+        return {}, [Fault("build.context", f"is not a directory: {context.directory}")]
     if not context.dockerfile.is_file():
         hint = context.directory / context.dockerfile.name
         more = (
@@ -63,7 +63,7 @@ def check(inputs: Plain, directory: Path) -> tuple[Plain, list[Fault]]:
             if hint.is_file()
             else ""
         )
-        return {}, [Fault("build.dockerfile", f"is no file: {context.dockerfile}{more}")]
+        return {}, [Fault("build.dockerfile", f"is not a file: {context.dockerfile}{more}")]
     return {"build": {"contextDigest": context.digest()}}, []
 
 
@@ -109,7 +109,7 @@ def read(call: Call) -> Made | None:
 
 
 def update(call: Call) -> Made:
-    """Build it anew under the same name; the old image is removed when it is not in use."""
+    """Build it again under the same name; the old image is removed when it is not in use."""
     if (
         not _rebuilds(call)
         and call.daemon.image(call.inputs["imageName"]) is not None

@@ -2,7 +2,7 @@
 
 Every change needs a new network, and the old one must go first: the two would share a subnet or a name.
 Docker allows two networks of one name, so this looks first: one with our URN's label is the leftover of a
-lost create and is made anew, any other is refused.
+lost create and is replaced, any other is refused.
 Out of scope: `ingress` (swarm), `ipamDriver`, `ipamOptions` and `auxAddress`.
 """
 

@@ -89,7 +89,7 @@ class DockerProvider(BuiltInProvider):
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """Cancel every wait; a partial object is reported as such. The next Configure starts anew."""
+        """Cancel every wait; a partial object is reported as such. The next Configure resets this."""
         self._daemon.cancel()
         return empty_pb2.Empty()
 

@@ -1,7 +1,7 @@
 """What is done to one object: create, update, read, delete, and the previews of the first two.
 
 All in plain values, without gRPC. Objects that differ from the state are handled here: one that exists already, is gone, is
-being deleted, or was made anew by another user.
+being deleted, or was created again by another user.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def preview_create(site: Site, wanted: Wanted, *, replaces: bool) -> Plain | Non
 
 
 def update(site: Site, wanted: Wanted) -> Made:
-    """Change it where it is, and wait until it is ready. What is gone is made anew."""
+    """Change it where it is, and wait until it is ready. What is gone is created again."""
     body = _placed(site, wanted.plain)
     path, manager = site.path_of(body), wanted.manager
     live = site.api.look(path)

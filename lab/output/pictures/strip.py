@@ -1,4 +1,4 @@
-"""The strip plot: a point for every boot, so that no median has to be believed.
+"""The strip plot: a point for every boot, so that each median can be checked.
 
 Within a stack's row the first boot is at the top and the last at the bottom, so a drift of the machine is visible. The
 band is the 95 % interval of the median; a ring marks an outlier, which counts like any other.

@@ -32,12 +32,9 @@ def draw(comparison: Comparison, names: Mapping[str, str]) -> str:
         return ""
     body, height = [legend(_used(bars))], _LEGEND
     for panel in _panels(bars):
-        body.append(
-            _panel(
-                height, panel, comparison, names, enlarged=_longest(bars) if len(panel) < len(bars) else 0.0
-            )
-        )
-        height += _panel_height(panel, enlarged=len(panel) < len(bars))
+        enlarged = _longest(bars) if len(panel) < len(bars) else 0.0
+        body.append(_panel(height, panel, comparison, names, enlarged=enlarged))
+        height += _ROW * len(panel) + _AXIS + (_HEADING if enlarged else 0)
     return axes.svg("Where the time of a boot goes", _described(bars, names), height, "".join(body))
 
 
@@ -81,10 +78,6 @@ def _panel(top: int, bars: Bars, comparison: Comparison, names: Mapping[str, str
         total = units.with_interval(boot["median"], boot["ci95"], units.SECONDS)
         parts.append(_row(axis, top + _ROW * place, f"{names[label]} · {total}", phases))
     return "".join(parts)
-
-
-def _panel_height(bars: Bars, *, enlarged: bool) -> int:
-    return _ROW * len(bars) + _AXIS + (_HEADING if enlarged else 0)
 
 
 def _longest(bars: Bars) -> float:

@@ -26,7 +26,8 @@ COMPILER = "gcc"
 DEADLINE_SECONDS = 5.0  # a guest under KVM prints its line in less than one
 LINE = "vmlab-tiny first-line"
 SOURCE = Path(__file__).with_name("tiny.c")
-_FLAGS = ["-static", "-Os", "-s", "-Wl,--build-id=none", "-Wall", "-Wextra", "-Werror", f'-DLINE="{LINE}"']
+STATIC = ["-static", "-Os", "-s", "-Wl,--build-id=none", "-Wall", "-Wextra", "-Werror"]
+_FLAGS = [*STATIC, f'-DLINE="{LINE}"']
 _MACHINE = "-M pc -m 128 -smp 1 -nodefaults -display none -serial stdio -no-reboot".split()  # noqa: SIM905
 _WORDS = "console=ttyS0 quiet panic=-1"  # a kernel that panics ends the guest, with -no-reboot
 _LINES = 3  # of QEMU's output in a reason

@@ -34,7 +34,7 @@ def definitions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def own() -> tuple[list[Step], list[steps.Missing]]:
     """The steps of our own rungs."""
-    return steps._own(None)  # type: ignore[arg-type]
+    return steps.apart(steps._own(None))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("user", [0, 1000])

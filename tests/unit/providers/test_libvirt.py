@@ -9,7 +9,6 @@ from pulumi.output import Unknown
 
 from clients.libvirt import content, domains
 from providers.libvirt import DomainProvider, NetworkProvider, PoolProvider, VolumeProvider
-from providers.libvirt.domain import _spec
 
 MIB = 1024**2
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
@@ -24,7 +23,7 @@ DISK: dict[str, Any] = {"name": "disk", "pool": "p", "files": {"a": "1", "b": "2
 def made(**more: Any) -> dict[str, Any]:
     """The outputs of a guest that runs as it was asked for."""
     filled = DomainProvider().filled({**GUEST, **more})
-    return DomainProvider().outputs(filled, domains.Found(_spec(filled), running=True))
+    return DomainProvider().outputs(filled, domains.Found(DomainProvider().spec(filled), running=True))
 
 
 def disk(**more: Any) -> dict[str, Any]:
@@ -136,9 +135,10 @@ def test_stopped_things_are_started() -> None:
 def test_read_and_made_by_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refresh of an unchanged guest gives its state; one that never answered, or has another owner, is not taken for it."""
     state = made()
-    there = domains.Found(_spec(DomainProvider().filled(GUEST)), running=True)
+    there = domains.Found(DomainProvider().spec(DomainProvider().filled(GUEST)), running=True)
     monkeypatch.setattr(domains, "find", lambda _: there)
-    assert DomainProvider().read("vm", state).outs == state
-    for props in ({**state, "answered": False}, {key: state[key] for key in ("name", "stack")}):
-        assert (DomainProvider().read("vm", props).outs or {})["answered"] is False
-    assert DomainProvider().read("vm", {**state, "stack": "other"}).id == ""
+    read = DomainProvider().read
+    assert read("vm", state).outs == state
+    for other in ({**state, "answered": False}, {key: state[key] for key in ("name", "stack")}):
+        assert (read("vm", other).outs or {})["answered"] is False
+    assert read("vm", {**state, "stack": "other"}).id == ""

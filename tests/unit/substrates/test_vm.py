@@ -47,8 +47,7 @@ def definition() -> Definition:
 def planned(definition: Definition, number: int) -> tuple[Handle, DomainSpec, dict[str, str]]:
     """The copy of this number."""
     slot, request = Slot(number, 18200 + number), Request("/", "n0nce", echoed=True, seconds=1)
-    found = boot.plan(definition, slot, request)
-    return found.copy, found.spec, found.files
+    return boot.plan(definition, slot, request)
 
 
 def test_mac_follows_from_the_address() -> None:
