@@ -51,6 +51,14 @@ def remove_empty(folder: Path) -> bool:
     return True
 
 
+def read_text(path: Path) -> str:
+    """What the file holds; "" when it cannot be read."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def read_json(path: Path) -> Any:
     """The value in a JSON file; None when there is no such file or it is not JSON."""
     try:
