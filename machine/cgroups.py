@@ -35,11 +35,7 @@ class Held:
 def folders(pid: int, proc: Path = PROC, folder: Path | None = None) -> dict[str, Path]:
     """The process's control group by controller, "" for version 2; empty when the process is gone."""
     base, found = folder or FOLDER, {}
-    try:
-        rows = (proc / str(pid) / "cgroup").read_text().splitlines()
-    except OSError:
-        return {}
-    for row in rows:
+    for row in files.read_text(proc / str(pid) / "cgroup").splitlines():
         _, controllers, path = row.split(":", 2)
         if not controllers:
             unified = base / "unified" if (base / "unified").is_dir() else base  # hybrid mounts it there
@@ -126,10 +122,7 @@ def _number(folder: Path | None, file: str) -> int | None:
 
 
 def _text(folder: Path | None, file: str) -> str:
-    try:
-        return (folder / file).read_text().strip() if folder else ""
-    except OSError:
-        return ""
+    return files.read_text(folder / file).strip() if folder else ""
 
 
 def _mode(kinds: set[str]) -> str:

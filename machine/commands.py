@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -41,7 +42,7 @@ _PASSED = frozenset(
 _PASSED_PREFIXES = ("LC_", "XDG_", "SSL_", "VMLAB_", "PULUMI_", "DOCKER_", "LIBVIRT_", "PIP_", "GO", "CGO_")
 _PROXIES = frozenset(("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy"))
 
-# A child of this process stays a zombie until its exit code is read: `ended` does.
+# A child of this process stays a zombie until its exit code is collected: `ended` does.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -108,37 +109,34 @@ def spawn(
     directory: Path = Path("/"),
 ) -> int:
     """Start a daemon in a session of its own, its output appended to `log`; its pid. It outlives this process."""
-    with log.open("ab") as output:
-        try:
-            child = subprocess.Popen(
-                command,
-                env=_seen(environment),
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            raise VmlabError(f"{command[0]}: no such command") from None
+    child = _started(command, log, _seen(environment), directory)
     _children[child.pid] = child
     return child.pid
 
 
 def launch(command: Sequence[str], *, log: Path, environment: Mapping[str, str], directory: Path) -> int:
     """Start a command that stays, with exactly this environment, in a session of its own; its pid. Who starts it reaps it."""
-    with log.open("ab") as file:
-        child = subprocess.Popen(
-            command,
-            env=dict(environment),
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
+    child = _started(command, log, environment, directory)
     child.returncode = 0  # else Python warns when the object is dropped while its child lives
     return child.pid
+
+
+def _started(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], directory: Path
+) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        try:
+            return subprocess.Popen(
+                command,
+                env=dict(environment),
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise VmlabError(f"{command[0]}: no such command") from None
 
 
 def ended(pid: int) -> int | None:
@@ -233,10 +231,8 @@ def _ended(child: subprocess.Popen[bytes]) -> int | None:
 
 
 def _kill_session(child: subprocess.Popen[bytes]) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     child.wait()
     if child.stdout is not None:
         child.stdout.close()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from machine import places
+from machine import files, places
 from machine.errors import VmlabError
 from machine.waiting import Deadline
 
@@ -31,15 +31,14 @@ def held(name: str, seconds: float, *, waiting: Callable[[], None] | None = None
     `waiting` is called once, when another process holds the lock."""
     with tried(name, seconds, waiting=waiting) as had:
         if not had:
-            raise VmlabError(
-                f"{path_of(name)}: held by process {_holder(path_of(name))} for more than {seconds:g} s"
-            )
+            holder = files.read_text(path_of(name)).strip() or "?"
+            raise VmlabError(f"{path_of(name)}: held by process {holder} for more than {seconds:g} s")
         yield
 
 
 @contextmanager
 def tried(name: str, seconds: float, *, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Yield whether the lock was had before the deadline; it is released at the end."""
+    """Yield whether the lock was taken before the deadline; it is released at the end."""
     places.make(path_of(name).parent)
     descriptor = os.open(path_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -72,10 +71,3 @@ def _take(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _holder(path: Path) -> str:
-    try:
-        return path.read_text().strip() or "?"
-    except OSError:
-        return "?"

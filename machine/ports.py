@@ -7,9 +7,10 @@ addresses; a listener on any address takes the port.
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
-from machine import processes
+from machine import files, processes
 from machine.errors import InvalidInput
 
 LISTEN = "0A"  # TCP_LISTEN of net/tcp_states.h, as /proc/net/tcp prints it
@@ -62,10 +63,7 @@ def refuse_taken(port: int, unless: str = "") -> None:
 def _listening(port: int, proc: Path) -> set[str]:
     found = set()
     for table in ("net/tcp", "net/tcp6"):
-        try:
-            lines = (proc / table).read_text().splitlines()[1:]
-        except OSError:
-            continue
+        lines = files.read_text(proc / table).splitlines()[1:]
         for fields in map(str.split, lines):
             if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
                 found.add(fields[9])
@@ -75,13 +73,8 @@ def _listening(port: int, proc: Path) -> set[str]:
 def _open_files(pid: int, proc: Path) -> set[str]:
     """What a process has open; one that it closes meanwhile does not hide the others."""
     found: set[str] = set()
-    try:
-        entries = list((proc / str(pid) / "fd").iterdir())
-    except OSError:  # it ended meanwhile, or is another user's
-        return found
-    for entry in entries:
-        try:
-            found.add(str(entry.readlink()))
-        except OSError:
-            continue
+    with suppress(OSError):  # it ended meanwhile, or is another user's
+        for entry in (proc / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                found.add(str(entry.readlink()))
     return found

@@ -1,15 +1,18 @@
 """Reading processes from /proc: who lives, since when, with how much memory and CPU time.
 
 A pid alone proves nothing, because pids are used again: a process is its pid and its start time (proc(5), field 22 of
-stat, in clock ticks since boot). A zombie has ended: only its parent has not asked. `proc` is /proc or a recorded tree.
+stat, in clock ticks since boot). A zombie has ended: only its parent has not collected it. `proc` is /proc or a recorded tree.
 Own code rather than psutil, whose CPU times come in ticks of 10 ms. Out of scope: starting and stopping; other systems.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from machine import files
 
 PROC = Path("/proc")
 
@@ -47,12 +50,7 @@ def pids(proc: Path = PROC) -> Iterator[int]:
 
 def name(pid: int, proc: Path = PROC) -> str | None:
     """The process's comm, or None if there is no such process."""
-    if find(pid, proc) is None:
-        return None
-    try:
-        return (proc / str(pid) / "comm").read_text().strip()
-    except OSError:
-        return None
+    return None if find(pid, proc) is None else files.read_text(proc / str(pid) / "comm").strip() or None
 
 
 def command(pid: int, proc: Path = PROC) -> list[str]:
@@ -89,11 +87,6 @@ def tree(pid: int, proc: Path = PROC) -> list[int]:
     return found
 
 
-def below(ancestor: int, proc: Path = PROC) -> list[int]:
-    """Its children, their children and so on."""
-    return tree(ancestor, proc)[1:]
-
-
 def by_command(*words: str) -> list[int]:
     """Processes whose program is called words[0] and whose arguments contain the others in this order, side by side."""
     rest, found = list(words[1:]), []
@@ -124,12 +117,8 @@ def by_environment(variable: str, value: str) -> list[Process]:
 
 def pss_bytes(pid: int) -> int:
     """Proportional set size: private pages, and its share of the shared ones. 0 when it is gone."""
-    return _rollup(pid, "Pss:")
-
-
-def uss_bytes(pid: int) -> int:
-    """Unique set size: what ending the process would free. 0 when it is gone."""
-    return _rollup(pid, "Private_Clean:") + _rollup(pid, "Private_Dirty:")
+    rows = files.read_text(PROC / str(pid) / "smaps_rollup").splitlines()
+    return sum(int(row.split()[1]) * 1024 for row in rows if row.startswith("Pss:"))
 
 
 def available_bytes() -> int:
@@ -141,25 +130,12 @@ def available_bytes() -> int:
 def cpu_seconds(pid: int) -> float:
     """CPU time of all its threads so far, in nanosecond steps (schedstat; stat counts in 10 ms). 0 when it is gone."""
     total_ns = 0
-    try:
+    with suppress(OSError, IndexError):
         for thread in (PROC / str(pid) / "task").iterdir():
             total_ns += int((thread / "schedstat").read_text().split()[0])
-    except (OSError, IndexError):
-        return total_ns / 1e9
     return total_ns / 1e9
 
 
 def _stat(pid: int, proc: Path) -> list[str] | None:
     """The fields of /proc/<pid>/stat from the third on; the name before them may hold blanks and parentheses."""
-    try:
-        return (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split() or None
-    except OSError:
-        return None
-
-
-def _rollup(pid: int, key: str) -> int:
-    try:
-        text = (PROC / str(pid) / "smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(key))
+    return files.read_text(proc / str(pid) / "stat").rpartition(")")[2].split() or None

@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from catalogue import milestones
+from clients.http_probe import first_answer
 from machine.errors import NeverAnswered
 from machine.waiting import answer_seconds
 
@@ -133,6 +134,28 @@ def destroyed_on_failure(destroy: Callable[[Any], None], copy: Any) -> Iterator[
     except BaseException:
         destroy(copy)
         raise
+
+
+def first_boot(
+    copy: Any,
+    url: str,
+    slot: Slot,
+    request: Request,
+    stamps: dict[str, int],
+    log: Callable[[], str],
+    *,
+    failed: str = "",
+    alive: Callable[[], bool] | None = None,
+) -> Boot:
+    """Wait for a started copy's first valid answer, from the instant `requested` of its stamps (CLOCK_MONOTONIC, ns);
+    NeverAnswered with the end of its log and of `failed`, why it could not start, which is not waited for."""
+    deadline = 0 if failed else stamps[milestones.REQUESTED] + int(request.seconds * 1e9)
+    answer = first_answer(url + request.path, deadline, request.expected, alive=alive)
+    printed = log()
+    stamps = {**stamps, **service_stamps(printed)}
+    if answer is None:
+        raise never_answered(slot, request, stamps, [*printed.splitlines(), *filter(None, [failed])])
+    return Boot(copy, {**stamps, milestones.ANSWERED: answer.at_ns}, url=url)
 
 
 def never_answered(slot: Slot, request: Request, stamps: dict[str, int], log: list[str]) -> NeverAnswered:

@@ -9,9 +9,8 @@ Out of scope: images and their layers, volumes, restarts, more than one program,
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from substrates.contract import Boot, Footprint, Limits, Request, Slot
 from substrates.copies import life, records, removal
 from substrates.copies.records import Definition, Handle
 from substrates.inputs.artifact import Artifact
@@ -44,47 +43,13 @@ def for_ladder(artifact: Artifact, rungs: tuple[str, ...] = NAMES, variant: str 
     )
 
 
-def find(name: str) -> Handle | None:
-    """The copy of this name, living or dead; None if there is none on record."""
-    return records.find(KIND, name)
+find, names = partial(records.find, KIND), partial(records.names, KIND)
 
+# -- fresh copies, as `contract` has them: `sandboxed` is when all rungs are applied, `init` when PID 1 begins
 
-def names() -> list[str]:
-    """Every copy on record."""
-    return records.names(KIND)
-
-
-# -- fresh copies, as `contract` has them
-
-
-def definition(instance: dict[str, Any]) -> Definition:
-    """The stack's own, from its record."""
-    return life.running(KIND, instance["name"]).definition
-
-
-def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
-    """Start a copy; `sandboxed` is when all rungs are applied, `init` when PID 1 begins."""
-    return life.boot(definition, slot, request)
-
-
-def footprint(copy: Handle) -> Footprint:
-    """Of the service, everything it started, its init and its supervisor, which live for it."""
-    return life.footprint(copy)
-
-
-def limits(instance: dict[str, Any]) -> Limits:
-    """What its cgroups limit; without the rung `limits` as for a bare process."""
-    return life.limits(life.running(KIND, instance["name"]))
-
-
-def artifact(instance: dict[str, Any]) -> str:
-    """The digest of the tree that is the running service's root, or that its program is from."""
-    return life.digest(find(instance["name"]))
-
-
-def image_bytes(instance: dict[str, Any]) -> int:
-    """The size of that tree."""
-    return life.tree_bytes(find(instance["name"]))
+definition, limits = partial(life.definition_of, KIND), partial(life.limits_of, KIND)
+artifact, image_bytes = partial(life.digest, KIND), partial(life.tree_bytes, KIND)
+boot, footprint, with_probe = life.boot, life.footprint, life.with_probe
 
 
 def shut_down(copy: Handle) -> bool:
@@ -94,7 +59,7 @@ def shut_down(copy: Handle) -> bool:
 
 def remove_copies() -> None:
     """Stop and forget the copies of an interrupted run."""
-    life.remove_all(KIND, [name for name in names() if records.is_copy(name)])
+    life.remove_copies(KIND)
     removal.sweep()
 
 
@@ -108,11 +73,6 @@ def everything_labelled() -> list[str]:
 
 def remove_labelled() -> None:
     """Stop and forget them all."""
-    life.remove_all(KIND, names())
+    life.remove_all(KIND)
     removal.sweep()
     removal.tidy()
-
-
-def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
-    """The same copy with the probe in the service's place."""
-    return life.with_probe(definition, settings)

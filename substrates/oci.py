@@ -17,28 +17,18 @@ import os
 import shutil
 import signal
 import time
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clients.http_probe import first_answer
-from machine import addresses, places, ports, processes
+from machine import addresses, files, places, ports, processes
 from machine.cgroups import FOLDER as CGROUPS
 from machine.cgroups import held
 from machine.commands import launch, run
 from machine.errors import Unavailable, VmlabError
 from machine.waiting import Deadline
-from substrates.contract import (
-    BOOT_PREFIX,
-    Boot,
-    Limits,
-    Request,
-    Slot,
-    destroyed_on_failure,
-    never_answered,
-    service_stamps,
-)
+from substrates.contract import BOOT_PREFIX, Boot, Limits, Request, Slot, destroyed_on_failure, first_boot
 from substrates.copies import records, removal
 from substrates.inputs.artifact import Artifact
 from substrates.rungs import cgroups, roots, seccomp
@@ -93,16 +83,11 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     with destroyed_on_failure(destroy, copy):
         pid = launch([*DIES_WITH_US, *command], environment=environment, directory=folder, log=folder / "log")
         stamps["accepted"] = time.monotonic_ns()
-        failed = _code(pid)
+        code = _code(pid)
         stamps["sandboxed"] = time.monotonic_ns()
-        deadline = 0 if failed else stamps["requested"] + int(request.seconds * 1e9)
-        url = f"http://{addresses.LOOPBACK}:{slot.port}{request.path}"
-        answer = first_answer(url, deadline, request.expected)
-        log = (folder / "log").read_text(errors="replace")
-        stamps |= service_stamps(log)
-        if answer is None:
-            raise never_answered(slot, request, stamps, log.splitlines())
-    return Boot(copy, {**stamps, "answered": answer.at_ns})
+        url = f"http://{addresses.LOOPBACK}:{slot.port}"
+        log = partial((folder / "log").read_text, errors="replace")
+        return first_boot(copy, url, slot, request, stamps, log, failed=f"exit code {code}" if code else "")
 
 
 def limits(copy: Handle) -> Limits:
@@ -134,7 +119,8 @@ def remove_copies() -> None:
     for runtime in RUNTIMES:
         for name in _names(runtime):
             destroy(Handle(runtime, name))
-        _remove_empty(_state(runtime), _root(runtime), _root(runtime).parent)
+        for folder in (_state(runtime), _root(runtime), _root(runtime).parent):
+            files.remove_empty(folder)  # what still has anything in it stays, else `gc` would not find that
 
 
 def everything_labelled() -> list[str]:
@@ -142,9 +128,7 @@ def everything_labelled() -> list[str]:
     return [f"{runtime} {name}" for runtime in RUNTIMES for name in _names(runtime)]
 
 
-def remove_labelled() -> None:
-    """Remove them."""
-    remove_copies()
+remove_labelled = remove_copies
 
 
 # -- inside
@@ -255,15 +239,8 @@ def _end(copy: Handle) -> None:
 def _processes(copy: Handle) -> list[processes.Process]:
     """Its living processes: by its mark, and by its cgroup, because the runtime's process inside does not inherit the mark."""
     marked = processes.by_environment(records.MARK, str(_folder(copy.runtime, copy.name)))
-    pids = [int(pid) for group in _groups(copy) for pid in _members(group)]
+    pids = [int(pid) for group in _groups(copy) for pid in files.read_text(group / "cgroup.procs").split()]
     return [*marked, *(process for pid in pids if (process := processes.find(pid)))]
-
-
-def _members(group: Path) -> list[str]:
-    try:
-        return (group / "cgroup.procs").read_text().split()
-    except OSError:
-        return []
 
 
 def _remove_groups(copy: Handle) -> None:
@@ -271,19 +248,11 @@ def _remove_groups(copy: Handle) -> None:
 
     def removed() -> bool:
         for group in _groups(copy):
-            with suppress(OSError):
-                group.rmdir()
+            files.remove_empty(group)
         return not _groups(copy)
 
     if not Deadline(END_SECONDS).until(removed, 0.001):
         raise VmlabError(f"the cgroup {', '.join(map(str, _groups(copy)))} cannot be removed")
-
-
-def _remove_empty(*folders: Path) -> None:
-    """A folder that still has anything in it stays, else `gc` would not find that."""
-    for folder in folders:
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def _names(runtime: str) -> list[str]:

@@ -9,10 +9,10 @@ Out of scope: everything that `namespaces` adds.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from substrates import rungs
-from substrates.contract import Boot, Footprint, Limits, Request, Slot
 from substrates.copies import life, records
 from substrates.copies.records import Definition, Handle
 
@@ -29,64 +29,12 @@ def define(**given: Any) -> Definition:
     return Definition(**given, kind=KIND, rungs=rungs.unprivileged())
 
 
-def find(name: str) -> Handle | None:
-    """The copy of this name, living or dead; None if there is none on record."""
-    return records.find(KIND, name)
+find, names = partial(records.find, KIND), partial(records.names, KIND)
 
+# -- fresh copies, as `contract` has them: `accepted` is when the process exists, the rest is what the service reports itself
 
-def names() -> list[str]:
-    """Every copy on record."""
-    return records.names(KIND)
-
-
-# -- fresh copies, as `contract` has them
-
-
-def definition(instance: dict[str, Any]) -> Definition:
-    """The stack's own, from its record."""
-    return life.running(KIND, instance["name"]).definition
-
-
-def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
-    """Start a copy; `accepted` is when its process exists, the rest is what the service reports itself."""
-    return life.boot(definition, slot, request)
-
-
-def footprint(copy: Handle) -> Footprint:
-    """Of the process and everything it started."""
-    return life.footprint(copy)
-
-
-def limits(instance: dict[str, Any]) -> Limits:
-    """The CPUs of its affinity; memory is not limited."""
-    return life.limits(life.running(KIND, instance["name"]))
-
-
-def artifact(instance: dict[str, Any]) -> str:
-    """The digest of the tree that the running process has its program from."""
-    return life.digest(find(instance["name"]))
-
-
-def image_bytes(instance: dict[str, Any]) -> int:
-    """The size of that tree."""
-    return life.tree_bytes(find(instance["name"]))
-
-
-def remove_copies() -> None:
-    """Stop and forget the copies of an interrupted run."""
-    life.remove_all(KIND, [name for name in names() if records.is_copy(name)])
-
-
-def everything_labelled() -> list[str]:
-    """Every process of the lab on record, copies included."""
-    return names()
-
-
-def remove_labelled() -> None:
-    """Stop and forget them."""
-    life.remove_all(KIND, names())
-
-
-def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
-    """The same process with the probe in the service's place."""
-    return life.with_probe(definition, settings)
+definition, limits = partial(life.definition_of, KIND), partial(life.limits_of, KIND)
+artifact, image_bytes = partial(life.digest, KIND), partial(life.tree_bytes, KIND)
+boot, footprint, with_probe = life.boot, life.footprint, life.with_probe
+remove_copies, remove_labelled = partial(life.remove_copies, KIND), partial(life.remove_all, KIND)
+everything_labelled = names

@@ -36,7 +36,7 @@ def survivors(folder: Path = RUN, proc: Path = processes.PROC) -> list[int]:
     own = containerd and any("/docker/containerd/" in word for word in processes.command(containerd, proc))
     found = [containerd] if containerd and own else []
     for shim in shims(folder, proc):
-        found += [shim, *processes.below(shim, proc)]
+        found += [shim, *processes.tree(shim, proc)[1:]]
     return found
 
 

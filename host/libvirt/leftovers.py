@@ -1,6 +1,6 @@
 """Files of a killed libvirtd or virtlogd, recognised and removed; guests that outlived it, found.
 
-libvirt 9.0 starts despite its stale files (its pid files count by a lock, its sockets are bound anew), but until then a
+libvirt 9.0 starts despite its stale files (its pid files count by a lock, its sockets are bound again), but until then a
 client sees a socket that refuses. Kept are the notes in /run/libvirt/{qemu,network}: by them the next libvirtd knows
 the guests and networks that run. Out of scope: what libvirt leaves in the kernel (`traces`).
 """

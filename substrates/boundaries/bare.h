@@ -147,6 +147,16 @@ static void name(const char *text) {
     raw(":");
 }
 
+static void object(const char *key) {
+    name(key);
+    raw("{");
+}
+
+static void array(const char *key) {
+    name(key);
+    raw("[");
+}
+
 static void item(const char *text) {
     separate();
     quoted(text, length(text));

@@ -24,8 +24,7 @@ static void try_memory(long bound) {
         CALL(exit_group, 0);
     }
     int status = await(child);
-    name("memory");
-    raw("{");
+    object("memory");
     count("asked", bound);
     count("got", shared[0]);
     count("signal", status & 127);
@@ -51,8 +50,7 @@ static void try_tasks(long bound) {
     CALL(close, ends[0]);
     for (long i = 0; i < made; i++)
         await(-1);
-    name("tasks");
-    raw("{");
+    object("tasks");
     count("asked", bound);
     count("got", made);
     count("error", child < 0 ? -child : 0);
@@ -76,8 +74,7 @@ static void try_cpus(long busy) {
         await(-1);
     for (long i = 0; i < busy; i++)
         used += shared[i];
-    name("cpus");
-    raw("{");
+    object("cpus");
     count("asked", busy);
     count("wall_ns", now_ns(1) - start);
     count("used_ns", used);
@@ -85,8 +82,7 @@ static void try_cpus(long busy) {
 }
 
 static void tell_limits(void) {
-    name("limits");
-    raw("{");
+    object("limits");
     shared = (void *)CALL(mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     try_memory(number_in(setting("PROBE_MEMORY")));
     try_tasks(number_in(setting("PROBE_TASKS")));

@@ -58,8 +58,7 @@ static long read_file(const char *path) {
 /* -- what can be seen */
 
 static void tell_files(void) {
-    name("files");
-    raw("{");
+    object("files");
     for (size i = 0; i < sizeof READ / sizeof *READ; i++) {
         long got = read_file(READ[i]);
         name(READ[i]);
@@ -148,10 +147,8 @@ static void look_at_device(const char *folder, const struct entry *entry) {
 
 static void tell_walk(const char *what, const char *path, void (*each)(const char *, const struct entry *)) {
     seen = writable = blocks = 0;
-    name(what);
-    raw("{");
-    name("may");
-    raw("[");
+    object(what);
+    array("may");
     long error = list(path, each);
     raw("]");
     count("seen", seen);
@@ -172,8 +169,7 @@ static void count_entry(const char *folder, const struct entry *entry) {
 static void tell_root(void) {
     struct statx about;
     CALL(statx, AT_FDCWD, "/", 0, STATX_BASIC_STATS, &about);
-    name("root");
-    raw("[");
+    array("root");
     long long parts[] = {about.stx_dev_major, about.stx_dev_minor, (long long)about.stx_ino};
     for (int i = 0; i < 3; i++)
         separate(), decimal(parts[i]);
@@ -202,8 +198,7 @@ static const char *reach(const char *path) {
 }
 
 static void tell_reach(void) {
-    name("paths");
-    raw("{");
+    object("paths");
     for (size i = 0; i < sizeof REACHED / sizeof *REACHED; i++)
         member(REACHED[i], reach(REACHED[i]));
     raw("}");
@@ -247,14 +242,12 @@ static long in_child(long number, long a, long b, long c, long d) {
 }
 
 static void tell_calls(void) {
-    name("calls");
-    raw("{");
+    object("calls");
     for (size i = 0; i < sizeof CALLS / sizeof *CALLS; i++)
         if (!is_skipped(CALLS[i].number))
             count(CALLS[i].name, in_child(CALLS[i].number, -1, -1, -1, -1));
     raw("}");
-    name("asked");
-    raw("{");
+    object("asked");
     count("a user namespace", in_child(__NR_unshare, CLONE_NEWUSER, 0, 0, 0));
     count("a mount namespace", in_child(__NR_unshare, CLONE_NEWNS, 0, 0, 0));
     count("a mount", in_child(__NR_mount, (long)"none", (long)"/", (long)"vmlab-has-no-such-kind", 0));
@@ -333,8 +326,7 @@ static void tell(void) {
     count("uid", CALL(getuid));
     count("pid", CALL(getpid));
     tell_files();
-    name("namespaces");
-    raw("{");
+    object("namespaces");
     list("/proc/self/ns", tell_link);
     raw("}");
     tell_walk("processes", "/proc", count_process);

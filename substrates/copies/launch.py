@@ -11,7 +11,7 @@ import os
 import select
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from machine import addresses, places, ports, processes
@@ -37,14 +37,6 @@ class Prepared:
     handle: Handle
     command: list[str]
     environment: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Started:
-    """A copy that runs, and when it reached what (CLOCK_MONOTONIC, nanoseconds)."""
-
-    handle: Handle
-    stamps_ns: dict[str, int] = field(default_factory=dict)
 
 
 def prepare(definition: Definition, destroy: Callable[[Handle], None]) -> Prepared:
@@ -78,8 +70,10 @@ def prepare(definition: Definition, destroy: Callable[[Handle], None]) -> Prepar
     return Prepared(handle, command, _environment(fresh))
 
 
-def launch(prepared: Prepared) -> Started:
-    """Start it; returns when its program has been executed. VmlabError in one line, with nothing left, if it could not be."""
+def launch(prepared: Prepared) -> tuple[Handle, dict[str, int]]:
+    """Start it; returns when its program has been executed: the copy, and when it reached what (CLOCK_MONOTONIC, ns).
+
+    VmlabError in one line, with nothing left, if it could not be started."""
     definition, directory = prepared.handle.definition, prepared.handle.directory
     status = os.open(directory / "status", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -102,7 +96,7 @@ def launch(prepared: Prepared) -> Started:
         raise _failed(handle, next((value for key, _, value in rows if key == "error"), ""))
     if not definition.supervised:
         stamps = {}  # nothing isolates it
-    return Started(handle, {"accepted": accepted, **stamps})
+    return handle, {"accepted": accepted, **stamps}
 
 
 def _until_closed(status: int, process: processes.Process) -> str:

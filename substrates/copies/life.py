@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from clients.http_probe import first_answer
 from machine import processes
@@ -21,14 +22,14 @@ from machine.waiting import answer_seconds
 from substrates.boundaries.program import environment as probe_environment
 from substrates.boundaries.program import instead_of
 from substrates.contract import (
+    BOOT_PREFIX,
     Boot,
     Footprint,
     Limits,
     Request,
     Slot,
     destroyed_on_failure,
-    never_answered,
-    service_stamps,
+    first_boot,
 )
 from substrates.copies import records, removal
 from substrates.copies.launch import launch, prepare
@@ -45,7 +46,7 @@ STOP_SECONDS = 10.0
 def start(definition: Definition) -> Handle:
     """Start a copy; what an interrupted run left under the same name is stopped first. Does not wait for an answer."""
     with removal.starting():
-        handle = launch(prepare(definition, destroy)).handle
+        handle, _ = launch(prepare(definition, destroy))
     records.write(handle)
     return handle
 
@@ -81,9 +82,14 @@ def destroy(handle: Handle) -> None:
     removal.forget(definition.kind, definition.name, ended=ended)
 
 
-def remove_all(kind: str, found: list[str]) -> None:
-    """Stop and forget these copies."""
-    for name in found:
+def remove_copies(kind: str) -> None:
+    """Stop and forget the copies of an interrupted run."""
+    remove_all(kind, [name for name in records.names(kind) if name.startswith(BOOT_PREFIX)])
+
+
+def remove_all(kind: str, found: list[str] | None = None) -> None:
+    """Stop and forget these copies; without a list every copy of the kind."""
+    for name in records.names(kind) if found is None else found:
         if handle := records.find(kind, name):
             destroy(handle)
         else:  # killed while it was made
@@ -93,12 +99,17 @@ def remove_all(kind: str, found: list[str]) -> None:
 # -- fresh copies
 
 
-def running(kind: str, name: str) -> Handle:
+def running(kind: str, instance: dict[str, Any]) -> Handle:
     """A stack's own copy; VmlabError when it is not running."""
-    handle = records.find(kind, name)
+    handle = records.find(kind, instance["name"])
     if handle is None or not handle.process.lives():
-        raise VmlabError(f"{name} is not running; next: vmlab up of its stack")
+        raise VmlabError(f"{instance['name']} is not running; next: vmlab up of its stack")
     return handle
+
+
+def definition_of(kind: str, instance: dict[str, Any]) -> Definition:
+    """That of a stack's own copy, from its record."""
+    return running(kind, instance).definition
 
 
 def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
@@ -114,18 +125,13 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     with removal.starting():
         prepared = prepare(fresh, destroy)
         stamps = {"requested": time.monotonic_ns()}
-        started = launch(prepared)
-    handle, deadline = started.handle, stamps["requested"] + int(request.seconds * 1e9)
+        handle, reached = launch(prepared)
+    stamps |= reached
     with destroyed_on_failure(destroy, handle):
-        answer = first_answer(
-            handle.url + request.path, deadline, request.expected, alive=handle.process.lives
-        )
+        alive = handle.process.lives
+        found = first_boot(handle, handle.url, slot, request, stamps, handle.printed, alive=alive)
         records.write(handle)
-        log = log_tail(handle.log)
-        stamps |= {**started.stamps_ns, **service_stamps("\n".join(log))}
-        if answer is None:
-            raise never_answered(slot, request, stamps, log)
-    return Boot(handle, {**stamps, "answered": answer.at_ns}, url=handle.url)
+    return found
 
 
 def with_probe(definition: Definition, settings: dict[str, str]) -> Definition:
@@ -160,6 +166,11 @@ def limits(handle: Handle) -> Limits:
     return Limits(found.cpus, found.memory_bytes, enforced=bool(found.cpus and found.memory_bytes))
 
 
+def limits_of(kind: str, instance: dict[str, Any]) -> Limits:
+    """What limits a stack's own copy."""
+    return limits(running(kind, instance))
+
+
 def set_limits(handle: Handle, cpus: float, memory_bytes: int) -> Handle:
     """Change what a running copy may use. An affinity is set on every thread that exists; new ones inherit it."""
     definition = replace(handle.definition, cpus=cpus, memory_bytes=memory_bytes)
@@ -189,13 +200,13 @@ def artifact_of(handle: Handle | None) -> Artifact | None:
     return next((a for a in artifacts.everything() if program.startswith(f"{a.root}/")), None)
 
 
-def tree_bytes(handle: Handle | None) -> int:
-    """The size of the tree that it runs from; 0 when it is not one of the lab's."""
-    found = artifact_of(handle)
+def tree_bytes(kind: str, instance: dict[str, Any]) -> int:
+    """The size of the tree that a stack's own copy runs from; 0 when it is not one of the lab's."""
+    found = artifact_of(records.find(kind, instance["name"]))
     return int(found.variants["slim"]["tree_bytes"]) if found else 0
 
 
-def digest(handle: Handle | None) -> str:
-    """The digest of the tree that it runs from; "" when it is not one of the lab's."""
-    found = artifact_of(handle)
+def digest(kind: str, instance: dict[str, Any]) -> str:
+    """The digest of that tree; "" when it is not one of the lab's."""
+    found = artifact_of(records.find(kind, instance["name"]))
     return found.digest if found else ""

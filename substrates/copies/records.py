@@ -14,7 +14,6 @@ from typing import Any
 
 from machine import addresses, files, places, processes
 from substrates import rungs
-from substrates.contract import BOOT_PREFIX
 
 PROCESS, NAMESPACES = "process", "namespaces"  # the kinds: which substrate a copy belongs to
 MARK = "VMLAB_COPY"
@@ -82,6 +81,10 @@ class Handle:
         """What it printed."""
         return self.directory / "log"
 
+    def printed(self) -> str:
+        """The last lines of it."""
+        return "\n".join(log_tail(self.log))
+
     @property
     def main(self) -> processes.Process:
         """The service's own process: the supervisor's child, or with the rung `pid` the child of its init."""
@@ -129,17 +132,9 @@ def strays(kind: str, name: str) -> list[processes.Process]:
     return processes.by_environment(MARK, str(folder(kind, name)))
 
 
-def is_copy(name: str) -> bool:
-    """Whether the lab booted this copy to measure it; else it is a stack's own."""
-    return name.startswith(BOOT_PREFIX)
-
-
 def log_tail(path: Path, lines: int = 40) -> list[str]:
     """The last lines of a log."""
-    try:
-        return path.read_text(errors="replace").splitlines()[-lines:]
-    except OSError:
-        return []
+    return files.read_text(path).splitlines()[-lines:]
 
 
 def _definition(kind: str, raw: dict[str, Any]) -> Definition:

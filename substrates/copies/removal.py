@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from machine import locks, processes
 from machine.errors import Unavailable, VmlabError
@@ -63,10 +63,8 @@ def tidy() -> None:
     with locks.tried_folder(network.LINKS, 0.0) as alone:
         if alone and not records.names(NAMESPACES):
             network.remove_bridge()
-            try:
+            with suppress(Unavailable):  # then there are none
                 cgroups.here().remove_bases()
-            except Unavailable:
-                pass  # then there are none
 
 
 @contextmanager
@@ -97,27 +95,21 @@ def end(found: list[processes.Process]) -> bool:
 def send(process: processes.Process, number: signal.Signals) -> None:
     """Signal it, if it is still this very process."""
     if process.lives():
-        try:
+        with suppress(ProcessLookupError):
             os.kill(process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def end_session(leader: processes.Process) -> None:
     """Kill what is left of the process group of a leader that has ended just now; long after, its number is another's."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def reap(process: processes.Process) -> None:
     """Collect the exit code of our own child; another process's child is reaped by its parent."""
     if process.pid > 0:  # 0 would be any child of our process group
-        try:
+        with suppress(ChildProcessError):
             os.waitpid(process.pid, os.WNOHANG)
-        except ChildProcessError:
-            pass
 
 
 def await_end(process: processes.Process, seconds: float) -> bool:

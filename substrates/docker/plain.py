@@ -6,6 +6,8 @@ Out of scope: everything that has to be kept.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import docker.errors
 import requests.exceptions
 
@@ -63,10 +65,8 @@ def fetch_image(artifact: Artifact, variant: str) -> str:
 
 def forget_image(image: str) -> None:
     """Remove an image that was pulled; one that is in use stays."""
-    try:
+    with suppress(Unavailable, docker.errors.DockerException, requests.exceptions.RequestException):
         shared().remove_image(image)
-    except (Unavailable, docker.errors.DockerException, requests.exceptions.RequestException):
-        pass
 
 
 def _held(network: str, cpus: float, memory_bytes: int) -> dict[str, object]:

@@ -17,27 +17,28 @@ import docker.errors
 import requests.exceptions
 
 from clients.docker import shared as _api
-from clients.http_probe import first_answer
 from machine import addresses, cgroups, processes
 from machine.errors import VmlabError
 from substrates.boundaries.program import environment as probe_environment
 from substrates.boundaries.program import instead_of
-from substrates.contract import (
-    Boot,
-    Footprint,
-    Limits,
-    Request,
-    Slot,
-    destroyed_on_failure,
-    never_answered,
-    service_stamps,
-)
+from substrates.contract import Boot, Footprint, Limits, Request, Slot, destroyed_on_failure, first_boot
 from substrates.inputs import artifact as artifacts
 
 KIND = "docker"
 LABEL = "vmlab.stack"
 COPIES = ("boot/",)  # how the label's value begins: boot/<copy>, or <project>/<stack>
 OURS = ("vmlab/", *COPIES)
+KEPT = (
+    "Image",
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "User",
+    "ExposedPorts",
+    "WorkingDir",
+    "StopSignal",
+    "StopTimeout",
+)
 IMAGES = f"{addresses.REPOSITORY}/"  # where host/artifact pushes
 
 
@@ -71,18 +72,7 @@ def definition(instance: dict[str, Any]) -> Definition:
         m if m["Type"] != "volume" else {"Type": "volume", "Target": m["Target"]} for m in host["Mounts"]
     ]
     networks: dict[str, Any] = {name: {} for name in found["NetworkSettings"]["Networks"]}
-    kept = (
-        "Image",
-        "Cmd",
-        "Entrypoint",
-        "Env",
-        "User",
-        "ExposedPorts",
-        "WorkingDir",
-        "StopSignal",
-        "StopTimeout",
-    )
-    create = {key: config.get(key) for key in kept if config.get(key) is not None}
+    create = {key: config.get(key) for key in KEPT if config.get(key) is not None}
     return Definition({**create, "HostConfig": host, "NetworkingConfig": {"EndpointsConfig": networks}}, port)
 
 
@@ -102,14 +92,8 @@ def boot(definition: Definition, slot: Slot, request: Request) -> Boot:
     with destroyed_on_failure(destroy, handle):
         error = _start(handle)
         stamps["sandboxed"] = time.monotonic_ns()
-        deadline = 0 if error else stamps["requested"] + int(request.seconds * 1e9)
-        url = f"http://{addresses.LOOPBACK}:{slot.port}{request.path}"
-        answer = first_answer(url, deadline, request.expected)
-        log = _log(handle.id)
-        stamps |= service_stamps(log)
-        if answer is None:
-            raise never_answered(slot, request, stamps, [*log.splitlines(), *error])
-    return Boot(handle, {**stamps, "answered": answer.at_ns})
+        url = f"http://{addresses.LOOPBACK}:{slot.port}"
+        return first_boot(handle, url, slot, request, stamps, lambda: _log(handle.id), failed=error)
 
 
 def footprint(copy: Handle) -> Footprint:
@@ -187,13 +171,13 @@ def _remove_all(things: Iterable[tuple[str, str, Callable[[], object]]]) -> None
 # -- Docker
 
 
-def _start(handle: Handle) -> list[str]:
+def _start(handle: Handle) -> str:
     """Start the container; Docker's explanation if it does not start."""
     try:
         _api().start(handle.id)
     except docker.errors.APIError as error:
-        return [f"docker: {error.explanation}"]
-    return []
+        return f"docker: {error.explanation}"
+    return ""
 
 
 def _inspect(container: str, *, size: bool = False) -> dict[str, Any]:
@@ -222,12 +206,7 @@ def _log(container: str) -> str:
 
 
 def _remove(container: str) -> None:
-    try:
-        _api().remove_container(container, v=True, force=True)
-    except docker.errors.NotFound:
-        pass
-    except docker.errors.APIError as error:
-        raise VmlabError(f"Docker cannot remove {container}: {error.explanation}") from None
+    _remove_all([("container", container, partial(_api().remove_container, container, v=True, force=True))])
 
 
 def _labelled(owners: tuple[str, ...]) -> Iterator[tuple[str, str, Callable[[], object]]]:

@@ -6,7 +6,7 @@ The digest is that of the root file system with the service in it, so it is the 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ class Artifact:
     port: int  # inside a container or a guest
     health: str
     echoes_nonce: bool
-    environment: dict[str, str]
     variants: dict[str, dict[str, Any]]
+    environment: dict[str, str] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)  # target in the tree -> text with the same marks
 
     def command_in_place(self) -> list[str]:
@@ -52,6 +52,9 @@ class Artifact:
         return {target: filled(text, root=str(self.root)) for target, text in self.templates.items()}
 
 
+_AS_RECORDED = [member.name for member in fields(Artifact) if member.name not in ("digest", "root")]
+
+
 def load(name: str = "service") -> Artifact:
     """The artifact of this name; Unavailable when it was not built on this machine."""
     path = places.cache() / "artifact" / f"{name}.json"
@@ -70,21 +73,8 @@ def everything() -> list[Artifact]:
 
 def _read(path: Path) -> Artifact:
     raw = json.loads(path.read_text())
-    return Artifact(
-        name=raw["name"],
-        version=raw["version"],
-        digest=raw["artifact"],
-        root=Path(raw["root"]),
-        command=raw["command"],
-        loader=raw["loader"],
-        library_path=raw["library_path"],
-        port=raw["port"],
-        health=raw["health"],
-        echoes_nonce=raw["echoes_nonce"],
-        environment=raw.get("environment") or {},
-        variants=raw["variants"],
-        templates=raw.get("templates") or {},
-    )
+    own = {name: raw[name] for name in _AS_RECORDED if raw.get(name) is not None}
+    return Artifact(digest=raw["artifact"], root=Path(raw["root"]), **own)
 
 
 def filled(text: str, **marks: str) -> str:

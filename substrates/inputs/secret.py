@@ -38,10 +38,7 @@ def remove(name: str) -> None:
     """Remove the file and its directory."""
     path = path_of(name)
     path.unlink(missing_ok=True)
-    try:
-        path.parent.rmdir()
-    except OSError:
-        pass
+    files.remove_empty(path.parent)
 
 
 def names() -> list[str]:

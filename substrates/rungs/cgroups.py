@@ -11,9 +11,11 @@ import hashlib
 import os
 import signal
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine import files
 from machine.cgroups import FOLDER as CGROUPS
 from machine.errors import Unavailable, VmlabError
 from machine.waiting import Deadline
@@ -43,9 +45,9 @@ class Cgroups(ABC):
     def bases(self) -> list[Path]:
         """The lab's own level, above the copies."""
 
-    @abstractmethod
     def opening(self, folder: Path) -> list[Setting]:
         """What to write when this folder was made, so that groups below it can have limits."""
+        return []
 
     @abstractmethod
     def settings(self, name: str, held: Held) -> list[Setting]:
@@ -63,9 +65,9 @@ class Cgroups(ABC):
         """The folder whose group a new process is to be made in."""
         return None
 
-    @abstractmethod
     def count_file(self, name: str) -> Path:
-        """Where the copy's largest number of processes is."""
+        """Where the copy's largest number of processes is: the pids controller's folder is the last, or the only one."""
+        return self.folders(name)[-1] / "pids.max"
 
     def folders(self, name: str) -> list[Path]:
         """One below each base."""
@@ -79,7 +81,7 @@ class Cgroups(ABC):
         """The processes in a copy's groups."""
         found: set[int] = set()
         for folder in self.folders(name):
-            found |= {int(word) for word in _text(folder / "cgroup.procs").split()}
+            found |= {int(word) for word in files.read_text(folder / "cgroup.procs").split()}
         return sorted(found)
 
     def change(self, name: str, held: Held) -> None:
@@ -104,8 +106,9 @@ class Cgroups(ABC):
         left = [folder for folder in self.folders(name) if folder.exists()]
         while left:
             for pid in self.members(name):
-                _kill(pid)
-            left = [folder for folder in left if not _removed(folder)]
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            left = [folder for folder in left if not files.remove_empty(folder) and folder.exists()]
             if left and not deadline.pause(0.001):
                 raise VmlabError(
                     f"the cgroup {left[0]} does not become empty; in it are {self.members(name)}"
@@ -114,7 +117,7 @@ class Cgroups(ABC):
     def remove_bases(self) -> None:
         """Remove the lab's own level when there is nothing in it."""
         for base in self.bases():
-            _removed(base)
+            files.remove_empty(base)
 
 
 class Version1(Cgroups):
@@ -123,10 +126,6 @@ class Version1(Cgroups):
     def bases(self) -> list[Path]:
         """One in each controller's tree."""
         return [self.root / controller / self.base for controller in CONTROLLERS]
-
-    def opening(self, folder: Path) -> list[Setting]:
-        """Nothing: every level has its tree's controller."""
-        return []
 
     def settings(self, name: str, held: Held) -> list[Setting]:
         """Each in its own tree."""
@@ -145,10 +144,6 @@ class Version1(Cgroups):
     def entrances(self, name: str) -> list[Path]:
         """`tasks` takes one thread, and all that the new process has is one."""
         return [folder / "tasks" for folder in self.folders(name)]
-
-    def count_file(self, name: str) -> Path:
-        """Of the pids controller."""
-        return self.folders(name)[2] / "pids.max"
 
 
 class Version2(Cgroups):
@@ -181,10 +176,6 @@ class Version2(Cgroups):
         """The one folder."""
         return self.folders(name)[0]
 
-    def count_file(self, name: str) -> Path:
-        """Of the one folder."""
-        return self.folders(name)[0] / "pids.max"
-
 
 def base() -> str:
     """The name of the lab's own level; each VMLAB_HOME has another one, so that none removes another's."""
@@ -195,7 +186,7 @@ def base() -> str:
 def here(root: Path = CGROUPS) -> Cgroups:
     """The cgroups of this machine; Unavailable when a controller that the limits need is missing."""
     if (root / "cgroup.controllers").exists():
-        missing = set(CONTROLLERS) - set(_text(root / "cgroup.controllers").split())
+        missing = set(CONTROLLERS) - set(files.read_text(root / "cgroup.controllers").split())
         found: Cgroups = Version2(root, base())
     else:
         missing = {name for name in CONTROLLERS if not (root / name / "cgroup.procs").exists()}
@@ -219,27 +210,3 @@ def _written(path: Path, text: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _removed(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -6,18 +6,7 @@ its data and its scratch folder. Out of scope: overlays, and its own device node
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from substrates.rungs.linux import (
-    CLONE_NEWNS,
-    MOUNT_ATTR_NODEV,
-    MOUNT_ATTR_NOEXEC,
-    MOUNT_ATTR_NOSUID,
-    MOUNT_ATTR_RDONLY,
-    MS_NODEV,
-    MS_NOEXEC,
-    MS_NOSUID,
-)
+from substrates.rungs.linux import CLONE_NEWNS, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PLAIN, MS_RDONLY
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -37,18 +26,13 @@ MASKED = (
 )
 FROZEN = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 SCRATCH_BYTES = 16 * 1024**2
-_DATA = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
-_PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
 class Mount(Rung):
     """CLONE_NEWNS, 2002."""
 
     name = "mount"
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "a mount namespace: its own table of mounts, which ends with its last process"
+    provides = "a mount namespace: its own table of mounts, which ends with its last process"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Nothing that is mounted from here on is seen by the host."""
@@ -60,18 +44,13 @@ class Chroot(Rung):
     """chroot(2), 1979."""
 
     name = "chroot"
-    needs: ClassVar[tuple[str, ...]] = ("mount",)
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "chroot: `/` is the artifact's tree, read-only, with the copy's data, scratch folder and five devices in it"
+    needs = ("mount",)
+    provides = "chroot: `/` is the artifact's tree, read-only, with the copy's data, scratch folder and five devices in it"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The tree is bound onto itself, because only a mount can be made read-only."""
         plan.add(Stage.MOUNT, "bind", setting.root, setting.root)
-        plan.add(
-            Stage.MOUNT, "attributes", setting.root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
-        )
+        plan.add(Stage.MOUNT, "attributes", setting.root, MS_RDONLY | MS_NOSUID | MS_NODEV)
         plan.add(Stage.MOUNT, "chdir", setting.root)
         self._bind(plan, setting.data, "data")
         self._bind(plan, setting.directory / "tmp", "tmp")
@@ -86,18 +65,15 @@ class Chroot(Rung):
     @staticmethod
     def _bind(plan: Plan, source: object, target: str) -> None:
         plan.add(Stage.MOUNT, "bind", source, target)
-        plan.add(Stage.MOUNT, "attributes", target, _DATA)
+        plan.add(Stage.MOUNT, "attributes", target, MS_PLAIN)
 
 
 class PivotRoot(Rung):
     """pivot_root(2), 2000."""
 
     name = "pivot_root"
-    needs: ClassVar[tuple[str, ...]] = ("chroot",)
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "pivot_root in chroot's place: the host's tree is unmounted, so there is no way back to it"
+    needs = ("chroot",)
+    provides = "pivot_root in chroot's place: the host's tree is unmounted, so there is no way back to it"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The same mounts; only the last step differs."""
@@ -108,16 +84,13 @@ class ReadOnly(Rung):
     """Remounts and masks, as container runtimes do them."""
 
     name = "read_only"
-    needs: ClassVar[tuple[str, ...]] = ("pivot_root", "pid")
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "nothing but the data and a tmpfs of 16 MiB can be written: /dev and /proc/sys are frozen, parts of /proc hidden"
+    needs = ("pivot_root", "pid")
+    provides = "nothing but the data and a tmpfs of 16 MiB can be written: /dev and /proc/sys are frozen, parts of /proc hidden"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The tmpfs hides the scratch folder on disk."""
-        plan.add(Stage.MOUNT, "mount", "tmpfs", "tmp", _PLAIN, f"size={SCRATCH_BYTES},mode=1777")
-        plan.add(Stage.MOUNT, "attributes", "dev", MOUNT_ATTR_RDONLY)
+        plan.add(Stage.MOUNT, "mount", "tmpfs", "tmp", MS_PLAIN, f"size={SCRATCH_BYTES},mode=1777")
+        plan.add(Stage.MOUNT, "attributes", "dev", MS_RDONLY)
         for name in MASKED:
             plan.add(Stage.MOUNT, "mask", f"proc/{name}")
         for name in FROZEN:
@@ -137,9 +110,9 @@ def _secret(plan: Plan, file: str) -> None:
     """The tree's /run is empty and read-only: a tmpfs of one page has room for the place to mount at.
 
     Then it is read-only too: in a user namespace the service's own user has made it, and could write into it."""
-    plan.add(Stage.MOUNT, "mount", "tmpfs", "run", _PLAIN, "size=4k,mode=755")
+    plan.add(Stage.MOUNT, "mount", "tmpfs", "run", MS_PLAIN, "size=4k,mode=755")
     plan.add(Stage.MOUNT, "dir", "run/secrets", "0755")
     plan.add(Stage.MOUNT, "file", SECRET_PATH.lstrip("/"))
     plan.add(Stage.MOUNT, "bind", file, SECRET_PATH.lstrip("/"))
     for path in (SECRET_PATH.lstrip("/"), "run"):
-        plan.add(Stage.MOUNT, "attributes", path, _DATA | MOUNT_ATTR_RDONLY)
+        plan.add(Stage.MOUNT, "attributes", path, MS_PLAIN | MS_RDONLY)

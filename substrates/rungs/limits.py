@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from machine.errors import Unavailable
 from substrates.rungs import cgroups
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
@@ -13,11 +11,10 @@ class Limits(Rung):
     """Cgroups, 2008, and their second version, 2016."""
 
     name = "limits"
-    root: ClassVar[bool] = True
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "cgroup limits: a share of CPU time, a memory limit that kills inside it, and a number of processes"
+    root = True
+    provides = (
+        "cgroup limits: a share of CPU time, a memory limit that kills inside it, and a number of processes"
+    )
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The groups are made before the child is, and it is in them before it does anything; the supervisor stays outside."""

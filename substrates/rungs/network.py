@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from pathlib import Path
-from typing import ClassVar
 
 from machine import addresses, places
 from machine.commands import run
@@ -31,25 +30,16 @@ class Network(Rung):
     """CLONE_NEWNET, 2009."""
 
     name = "network"
-    root: ClassVar[bool] = True  # the other end of the pair is in the host's network
-
-    def describe(self) -> str:
-        """What it gives."""
-        return (
-            "a network namespace: its own interfaces, addresses and ports, and one link into the lab's bridge"
-        )
+    root = True  # the other end of the pair is in the host's network
+    provides = (
+        "a network namespace: its own interfaces, addresses and ports, and one link into the lab's bridge"
+    )
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The pair is made from outside with its far end inside; the child sees it when the supervisor is done."""
         plan.flags |= CLONE_NEWNET
-        plan.add(
-            Stage.ATTACH,
-            "veth",
-            link_of(setting.name, setting.address),
-            INSIDE,
-            BRIDGE,
-            mac_of(setting.address),
-        )
+        link, mac = link_of(setting.name, setting.address), mac_of(setting.address)
+        plan.add(Stage.ATTACH, "veth", link, INSIDE, BRIDGE, mac)
         plan.add(Stage.JOINED, "up", "lo")
         plan.add(Stage.JOINED, "address", INSIDE, setting.address, NETWORK.prefixlen)
         plan.add(Stage.JOINED, "up", INSIDE)

@@ -5,10 +5,9 @@ They hold for one process and its children and need no namespace. Out of scope: 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from resource import RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_NPROC
 
 from substrates.rungs import seccomp
-from substrates.rungs.linux import RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_NPROC
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
 RLIMITS = {RLIMIT_NOFILE: 1024, RLIMIT_NPROC: 256, RLIMIT_CORE: 0}  # the bare process has the same
@@ -18,11 +17,8 @@ class NoNewPrivileges(Rung):
     """PR_SET_NO_NEW_PRIVS, 2012."""
 
     name = "no_new_privs"
-    privileged: ClassVar[bool] = False
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "no_new_privs: a setuid program grants nothing"
+    privileged = False
+    provides = "no_new_privs: a setuid program grants nothing"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """It is inherited and cannot be unset."""
@@ -33,10 +29,7 @@ class Capabilities(Rung):
     """capset(2) and the bounding set, 1999 and 2008."""
 
     name = "capabilities"
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "no capabilities: root's powers are gone from every set, the bounding set too"
+    provides = "no capabilities: root's powers are gone from every set, the bounding set too"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """The bounding set while there still is the capability to lower it."""
@@ -48,8 +41,8 @@ class Seccomp(Rung):
     """PR_SET_SECCOMP with a filter, 2012."""
 
     name = "seccomp"
-    needs: ClassVar[tuple[str, ...]] = ("no_new_privs",)  # else it takes CAP_SYS_ADMIN, which is gone by then
-    privileged: ClassVar[bool] = False
+    needs = ("no_new_privs",)  # else it takes CAP_SYS_ADMIN, which is gone by then
+    privileged = False
 
     def describe(self) -> str:
         """What it gives."""
@@ -66,11 +59,8 @@ class ResourceLimits(Rung):
     """setrlimit(2)."""
 
     name = "rlimits"
-    privileged: ClassVar[bool] = False
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "rlimits: at most 1024 open files and 256 processes of its user, and no core dumps"
+    privileged = False
+    provides = "rlimits: at most 1024 open files and 256 processes of its user, and no core dumps"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Only ever lowered: to raise one would take CAP_SYS_RESOURCE, which root in a container may lack."""

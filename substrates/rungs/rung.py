@@ -102,13 +102,14 @@ class Rung(ABC):
     """One kernel feature."""
 
     name: ClassVar[str]
+    provides: ClassVar[str]  # in a line
     needs: ClassVar[tuple[str, ...]] = ()
     privileged: ClassVar[bool] = True  # needs root, or the rung `user`
     root: ClassVar[bool] = False  # needs root in any case
 
-    @abstractmethod
     def describe(self) -> str:
-        """What it gives, in a line."""
+        """What it provides, in a line."""
+        return self.provides
 
     @abstractmethod
     def apply(self, plan: Plan, setting: Setting) -> None:

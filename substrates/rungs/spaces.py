@@ -5,17 +5,13 @@ Out of scope: the time namespace, which would only shift the clocks that the lab
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from substrates.rungs.linux import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWPID,
     CLONE_NEWUSER,
     CLONE_NEWUTS,
-    MS_NODEV,
-    MS_NOEXEC,
-    MS_NOSUID,
+    MS_PLAIN,
 )
 from substrates.rungs.rung import Plan, Rung, Setting, Stage
 
@@ -24,27 +20,21 @@ class Pid(Rung):
     """CLONE_NEWPID, 2008."""
 
     name = "pid"
-    needs: ClassVar[tuple[str, ...]] = ("mount",)  # a /proc of the host's would show the wrong processes
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "a PID namespace with an init that reaps and forwards signals: it sees no other process, and ends as a whole"
+    needs = ("mount",)  # a /proc of the host's would show the wrong processes
+    provides = "a PID namespace with an init that reaps and forwards signals: it sees no other process, and ends as a whole"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Its own /proc, mounted while the host's is still mounted: the kernel requires that in a user namespace."""
         plan.flags |= CLONE_NEWPID
         plan.is_init = True
-        plan.add(Stage.MOUNT, "mount", "proc", setting.inside("/proc"), MS_NOSUID | MS_NODEV | MS_NOEXEC, "")
+        plan.add(Stage.MOUNT, "mount", "proc", setting.inside("/proc"), MS_PLAIN, "")
 
 
 class Uts(Rung):
     """CLONE_NEWUTS, 2006."""
 
     name = "uts"
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "a UTS namespace: its own host name"
+    provides = "a UTS namespace: its own host name"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """It is called like the copy."""
@@ -56,10 +46,7 @@ class Ipc(Rung):
     """CLONE_NEWIPC, 2006."""
 
     name = "ipc"
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "an IPC namespace: its own System V objects and message queues"
+    provides = "an IPC namespace: its own System V objects and message queues"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Nothing has to be set up in it."""
@@ -70,11 +57,8 @@ class User(Rung):
     """CLONE_NEWUSER, 2013."""
 
     name = "user"
-    privileged: ClassVar[bool] = False
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "a user namespace with one user: no root exists inside, and outside an escaped process has no privileges"
+    privileged = False
+    provides = "a user namespace with one user: no root exists inside, and outside an escaped process has no privileges"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """As root the map is the identity. A user may only map itself, and has to give up setgroups for it.
@@ -93,10 +77,7 @@ class Cgroup(Rung):
     """CLONE_NEWCGROUP, 2016."""
 
     name = "cgroup"
-
-    def describe(self) -> str:
-        """What it gives."""
-        return "a cgroup namespace: it sees its own cgroup as the root of all of them"
+    provides = "a cgroup namespace: it sees its own cgroup as the root of all of them"
 
     def apply(self, plan: Plan, setting: Setting) -> None:
         """Not in the clone: the root is the cgroup in which a process is when it asks, so it has to be in its own by then."""

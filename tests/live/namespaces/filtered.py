@@ -1,12 +1,13 @@
-"""Holding the calling thread to a seccomp filter, as a container's runtime does; for good."""
+"""Holding the calling thread to a seccomp filter, as a container's runtime does; permanently."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
-from substrates.rungs import linux, seccomp
+from substrates.rungs import seccomp
 
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38  # include/uapi/linux/prctl.h, seccomp.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -21,8 +22,8 @@ def filter_this_thread() -> None:
     program = seccomp.program()
     code = ctypes.create_string_buffer(program, len(program))
     filter_ = _Program(len(program) // 8, ctypes.cast(code, ctypes.c_void_p))
-    _prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(linux.PR_SET_SECCOMP, linux.SECCOMP_MODE_FILTER, ctypes.addressof(filter_))
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(filter_))
 
 
 def _prctl(option: int, *arguments: int) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ from substrates.rungs import launcher
 from tests.live.namespaces import traces
 from tests.live.namespaces.filtered import filter_this_thread
 from tests.live.namespaces.test_given import status
+from tests.unprivileged import NOBODY, as_nobody
 
-NOBODY, PORT = 54321, 18995
+PORT = 18995
 
 
 @pytest.fixture
@@ -37,27 +37,6 @@ def own_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield path
     monkeypatch.setenv("VMLAB_HOME", str(home))
     shutil.rmtree(path)
-
-
-def as_nobody(work: Callable[[], Any]) -> Any:
-    """The JSON of what a forked child without any rights has got from this."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - the parent judges
-            result = {"error": type(error).__name__, "text": str(error)}
-        os.write(writing, json.dumps(result).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as file:
-        text = file.read()
-    os.waitpid(pid, 0)
-    return json.loads(text)
 
 
 def test_the_rungs_that_need_no_root_work(built: Artifact, own_home: Path) -> None:

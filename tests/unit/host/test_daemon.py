@@ -118,7 +118,7 @@ def test_below(proc: Proc) -> None:
     proc.add(12, "grandchild", parent=11)
     proc.add(13, "other")
 
-    assert sorted(processes.below(10, proc.root)) == [11, 12]
+    assert sorted(processes.tree(10, proc.root)[1:]) == [11, 12]
 
 
 def test_read_pid(tmp_path: Path) -> None:

@@ -236,11 +236,11 @@ def test_a_boot_that_is_interrupted_leaves_nothing(
 ) -> None:
     """Whatever ends a boot before its answer, the copy is removed."""
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     runtime()
-    monkeypatch.setattr(oci, "first_answer", interrupted)
+    monkeypatch.setattr("substrates.contract.first_answer", interrupted)
     definition = oci.Definition("runc", "/", ["/serve"], {}, 1.0, 1024)
     with pytest.raises(KeyboardInterrupt):
         oci.boot(definition, Slot(7, 18987), Request("/", "n", echoed=True, seconds=5))

@@ -20,6 +20,7 @@ from machine.errors import InvalidInput, NeverAnswered, VmlabError
 from substrates import process
 from substrates.contract import Limits, Request, Slot
 from substrates.copies import launch, life, records
+from tests.unprivileged import NOBODY, as_nobody
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 SERVER = """
@@ -293,7 +294,7 @@ def test_a_boot_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPat
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(life, "first_answer", interrupted)
+    monkeypatch.setattr("substrates.contract.first_answer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         process.boot(definition(), Slot(4, free_port()), Request("/", "", False, seconds=5))
     assert process.names() == []
@@ -307,3 +308,52 @@ def test_a_reused_pid_is_not_killed(home: Path) -> None:
         assert other.poll() is None
         other.kill()
     assert process.names() == []
+
+
+@as_root
+def test_a_user_without_rights_starts_a_bare_process(home: Path) -> None:
+    """It runs as that user with no_new_privs and the limits on files and processes, answers, and leaves nothing."""
+    os.chown(home, NOBODY, NOBODY)
+
+    def work() -> dict[str, Any]:
+        handle = started(definition())
+        facts = status(handle.process.pid)
+        files = Path(f"/proc/{handle.process.pid}/limits").read_text()
+        limits = process.limits({"name": "vmlab-try"}).as_dict()
+        process.destroy(handle)
+        own = {key: facts[key].split()[0] for key in ("Uid", "NoNewPrivs", "CapEff")}
+        return {
+            **own,
+            "files": "Max open files            1024" in files,
+            "limits": limits,
+            "left": process.names(),
+        }
+
+    found = as_nobody(work)
+
+    assert found["left"] == [], found
+    assert (found["Uid"], found["NoNewPrivs"], found["CapEff"]) == (str(NOBODY), "1", "0" * 16)
+    assert found["files"]
+    assert found["limits"] == {"cpus": 1.0, "enforced": False}
+
+
+@as_root
+def test_without_root_and_a_compiler_the_error_names_the_packages(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who cannot compile the launcher gets Unavailable with the packages to install, and nothing is left."""
+    os.chown(home, NOBODY, NOBODY)
+
+    def work() -> Any:
+        monkeypatch.setattr("substrates.rungs.launcher.run", _no_compiler)
+        return str(process.start(definition()))
+
+    found = as_nobody(work)
+
+    assert found["error"] == "Unavailable", found
+    assert "apt-get install gcc libc6-dev" in found["text"]
+    assert process.names() == []
+
+
+def _no_compiler(*_: object, **__: object) -> str:
+    raise VmlabError("gcc: no such command")
