@@ -120,10 +120,10 @@ class Api:
     ) -> Answer:
         """Send a request, repeated where that is safe. A PATCH without a content type is a merge patch."""
         kind = content_type or (MERGE if method == "PATCH" else JSON)
-        first, later = (
-            Deadline(seconds if patience_seconds is None else patience_seconds)
-            for seconds in (FIRST_PATIENCE_SECONDS, PATIENCE_SECONDS)
+        patience = (
+            (FIRST_PATIENCE_SECONDS, PATIENCE_SECONDS) if patience_seconds is None else [patience_seconds] * 2
         )
+        first, later = map(Deadline, patience)
         pause, repeated = PAUSE_SECONDS[0], False
         while True:
             try:
@@ -134,9 +134,8 @@ class Api:
                     raise
                 repeated = True
                 asked = error.details.get("retryAfterSeconds") if isinstance(error, ApiError) else 0
-            self.pause(
-                min(max(pause, float(asked or 0)), PATIENCE_SECONDS), f"{self.access.server} to answer"
-            )
+            wait = min(max(pause, float(asked or 0)), PATIENCE_SECONDS)
+            self.pause(wait, f"{self.access.server} to answer")
             pause = min(pause * 2, PAUSE_SECONDS[1])
 
     def pause(self, seconds: float, what: str) -> None:
@@ -174,9 +173,8 @@ class Api:
 
     def _refused(self, response: urllib3.BaseHTTPResponse) -> ApiError:
         try:
-            status = json.loads(response.data)
-            assert isinstance(status, dict)
-        except (ValueError, AssertionError):
+            status = dict(json.loads(response.data))
+        except (ValueError, TypeError):
             status = {"message": response.data.decode(errors="replace").strip()[:300]}
         if response.status == 401:
             message = f"{self.access.source}: {self.access.server} does not accept its credentials"

@@ -8,6 +8,7 @@ system's authorities, which a kubeconfig with its own does not need) against 0.0
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import ssl
@@ -21,7 +22,7 @@ from urllib3 import exceptions
 
 from clients.kubernetes.credentials import Credentials
 from clients.kubernetes.errors import BadKubeconfig, NoAnswer
-from clients.kubernetes.kubeconfig import Access
+from clients.kubernetes.kubeconfig import Access, Plain
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0  # the API server's own limit for a request
@@ -63,13 +64,21 @@ class Connection:
         """The response, whatever its status; NoAnswer without one. Silence of more than `seconds` ends it.
 
         A `lasting` response has not been read yet. Credentials that are rejected are renewed once."""
-        arguments = (method, path, query, body, content_type, seconds, lasting)
-        response = self._once(*arguments)
+        send = functools.partial(
+            self._send,
+            method,
+            self._prefix + path + (f"?{urlencode(query)}" if query else ""),
+            {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "vmlab"},
+            body=None if body is None else json.dumps(body).encode(),
+            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
+            preload_content=not lasting,
+        )
+        response = send()
         if response.status == 401 and self._credentials.renewable:
             response.release_conn()
             self._credentials.forget()
             self.close()
-            response = self._once(*arguments)
+            response = send()
         return response
 
     def no_answer(self, why: str, *, sent: bool) -> NoAnswer:
@@ -77,38 +86,19 @@ class Connection:
         source = f"{self.access.source} points at {self.access.server}, which does not answer: {why}"
         return self._silence(source, sent=sent)
 
-    def _once(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Any,
-        content_type: str,
-        seconds: float,
-        lasting: bool,
-    ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "vmlab"}
+    def _send(self, method: str, url: str, headers: Plain, **how: Any) -> urllib3.BaseHTTPResponse:
         ours, certificate = self._credentials.current()
+        pool = self._connections(certificate)
         try:
-            return self._connections(certificate).urlopen(
-                method,
-                self._prefix + path + (f"?{urlencode(query)}" if query else ""),
-                body=None if body is None else json.dumps(body).encode(),
-                headers={**headers, **ours},
-                retries=False,
-                redirect=False,
-                timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
-                preload_content=not lasting,
-            )
+            return pool.urlopen(method, url, headers=headers | ours, retries=False, redirect=False, **how)
         except (exceptions.HTTPError, OSError) as error:
             raise self.no_answer(_words(error), sent=not isinstance(error, _NOT_SENT)) from None
 
     def _connections(self, certificate: str) -> Pool:
         with self._lock:
-            if self._pool is not None and certificate != self._certificate:
-                self._pool.close()  # those in use end with their request
-                self._pool = None
-            if self._pool is None:
+            if self._pool is None or certificate != self._certificate:
+                if self._pool is not None:
+                    self._pool.close()  # those in use end with their request
                 self._pool, self._certificate = _pool(self.access, certificate), certificate
             return self._pool
 
@@ -118,16 +108,15 @@ def _pool(access: Access, certificate: str) -> Pool:
     host = parts.hostname or ""
     if parts.scheme == "http":
         return urllib3.HTTPConnectionPool(host, parts.port or 80, maxsize=CONNECTIONS)
-    names: dict[str, Any] = {}
-    if access.tls_server_name:
-        names = {"server_hostname": access.tls_server_name, "assert_hostname": access.tls_server_name}
+    name = access.tls_server_name or None
     return urllib3.HTTPSConnectionPool(
         host,
         parts.port or 443,
         maxsize=CONNECTIONS,
         ssl_context=_context(access, certificate),
         cert_reqs="CERT_NONE" if access.insecure else "CERT_REQUIRED",
-        **names,
+        server_hostname=name,
+        assert_hostname=name,
     )
 
 

@@ -48,8 +48,7 @@ class Credentials:
 
     def _headers(self, status: Plain) -> dict[str, str]:
         access = self._access
-        token = _read(access) if access.token_file else access.token
-        token = status.get("token") or token
+        token = status.get("token") or (_read(access) if access.token_file else access.token)
         headers = dict(access.impersonate)
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -76,8 +75,8 @@ def _read(access: Access) -> str:
     try:
         return Path(access.token_file).read_text().strip()
     except OSError as error:
-        reason = error.strerror
-    raise BadKubeconfig(f"{access.source}: its tokenFile {access.token_file} cannot be read: {reason}")
+        what = f"its tokenFile {access.token_file} cannot be read: {error.strerror}"
+        raise BadKubeconfig(f"{access.source}: {what}") from None
 
 
 def _expired(status: Plain) -> bool:
@@ -98,13 +97,10 @@ def _asked(access: Access) -> Plain:
     environment = {**os.environ, "KUBERNETES_EXEC_INFO": json.dumps(information)}
     environment |= {row["name"]: row["value"] for row in plugin.get("env") or []}
     program = str(access.directory / command) if "/" in command else command
+    line = [program, *map(str, plugin.get("args") or [])]
     try:
         ended = commands.until_line(
-            [program, *map(str, plugin.get("args") or [])],
-            "",
-            seconds=PLUGIN_SECONDS,
-            environment=environment,
-            directory=access.directory,
+            line, "", seconds=PLUGIN_SECONDS, environment=environment, directory=access.directory
         )
     except VmlabError as error:
         raise _broken(access, str(error)) from None

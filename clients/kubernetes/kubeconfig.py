@@ -48,9 +48,7 @@ class Access:
 def access(given: str = "", context: str = "", cluster: str = "", base: Path | None = None) -> Access:
     """The access that these settings mean; BadKubeconfig states what is wrong with it, NoAnswer that there is none."""
     source, content, directory = _content(given, base or Path.cwd())
-    if content is None:
-        return _in_cluster()
-    return _active(source, content, context, cluster, directory)
+    return _active(source, content, context, cluster, directory) if content else _in_cluster()
 
 
 def _absent(message: str) -> NoAnswer:
@@ -60,17 +58,13 @@ def _absent(message: str) -> NoAnswer:
 
 def _content(given: str, base: Path) -> tuple[str, Plain | None, Path]:
     ambient = os.environ.get("KUBECONFIG", "")
-    if given == ambient:  # the SDK hands it over as if the program had given it
-        given = ""
-    if given and ("\n" in given or given.lstrip().startswith("{")):
+    if "\n" in given or given.lstrip().startswith("{"):
         source = "the kubeconfig given to the provider"
         return source, _parsed(source, given), base
-    if given:
+    if given and given != ambient:  # else the SDK handed it over as if the program had given it
         return _files([base / Path(given).expanduser()], must_exist=True)
     named = [Path(entry) for entry in ambient.split(os.pathsep) if entry]
-    if named:
-        return _files(named, must_exist=True)
-    return _files([Path("~/.kube/config").expanduser()], must_exist=False)
+    return _files(named or [Path("~/.kube/config").expanduser()], must_exist=bool(named))
 
 
 def _files(paths: list[Path], *, must_exist: bool) -> tuple[str, Plain | None, Path]:
@@ -136,21 +130,15 @@ def _active(source: str, content: Plain, context: str, cluster: str, directory: 
         insecure=there.get("insecure-skip-tls-verify") is True,
         tls_server_name=there.get("tls-server-name") or "",
         directory=directory,
-        **_credentials(source, user),
+        certificate_pem=_material(source, user, "client-certificate"),
+        key_pem=_material(source, user, "client-key"),
+        token=user.get("token") or "",
+        token_file=user.get("tokenFile") or "",
+        username=user.get("username") or "",
+        password=user.get("password") or "",
+        impersonate=tuple(_impersonation(user)),
+        plugin=user.get("exec"),
     )
-
-
-def _credentials(source: str, user: Plain) -> dict[str, Any]:
-    return {
-        "certificate_pem": _material(source, user, "client-certificate"),
-        "key_pem": _material(source, user, "client-key"),
-        "token": user.get("token") or "",
-        "token_file": user.get("tokenFile") or "",
-        "username": user.get("username") or "",
-        "password": user.get("password") or "",
-        "impersonate": tuple(_impersonation(user)),
-        "plugin": user.get("exec"),
-    }
 
 
 def _impersonation(user: Plain) -> list[tuple[str, str]]:

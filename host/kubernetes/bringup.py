@@ -31,6 +31,7 @@ from host.kubernetes import (
     readiness,
     traces,
 )
+from host.reporting import Say
 from machine import files, ports
 from machine.errors import UnfitMachine, VmlabError
 from machine.waiting import Deadline
@@ -40,7 +41,6 @@ READY_SECONDS = 60
 STOP_SECONDS = 40
 PAUSE = 0.1  # between looks, which take CPU time from the programs that start
 daemon = Daemon(run_time.ON_DISK)
-Say = Callable[[str], None]
 
 
 def up(part: str, say: Say) -> None:
@@ -52,7 +52,7 @@ def up(part: str, say: Say) -> None:
     try:
         if daemon.pid() is None:
             _start(part, say)
-        _wait(_make_objects)
+        _wait(objects.make)
         _wait(readiness.trouble)
     except (VmlabError, KeyboardInterrupt):
         entry = record.entry(part)
@@ -76,21 +76,17 @@ def refuse_taken_ports() -> None:
     """UnfitMachine with the owner's name if a program's port is taken. Not checked while the cluster is up."""
     for port, program in layout.PORTS.items():
         if daemon.pid() is None and ports.taken(port):
-            found = ports.owner(port)
-            who = f"{found[1]} (pid {found[0]})" if found else "a process of another user"
-            raise UnfitMachine(
-                f"kubernetes: port {port}, which {program} needs, is taken by {who}", "stop that program"
-            )
+            what = f"kubernetes: port {port}, which {program} needs, is taken by {ports.holder(port)}"
+            raise UnfitMachine(what, "stop that program")
 
 
 def workloads() -> list[str]:
     """The pods that run, as namespace/name."""
     try:
-        found = api.get("/api/v1/pods") or {}
+        rows = (api.get("/api/v1/pods") or {}).get("items", [])
     except VmlabError:
         return []
-    names = [pod["metadata"] for pod in found.get("items", [])]
-    return [f"{one['namespace']}/{one['name']}" for one in names]
+    return [f"{row['metadata']['namespace']}/{row['metadata']['name']}" for row in rows]
 
 
 def _start(part: str, say: Say) -> None:
@@ -107,16 +103,9 @@ def _start(part: str, say: Say) -> None:
     traces.make_cgroups()
     network.up()
     mounts.prepare()
-    command = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "slave",
-        sys.executable,
-        "-m",
-        "host.kubernetes.supervisor",
-    ]
-    daemon.start(command, {"PYTHONPATH": str(ROOT)})
+    unshare = ["unshare", "--mount", "--propagation", "slave"]
+    supervisor = [*unshare, sys.executable, "-m", "host.kubernetes.supervisor"]
+    daemon.start(supervisor, {"PYTHONPATH": str(ROOT)})
 
 
 def _make_files() -> None:
@@ -131,14 +120,14 @@ def _make_files() -> None:
         program.configure()
 
 
-def _wait(trouble: Callable[[], str]) -> None:
+def _wait(trouble: Callable[[], str | None]) -> None:
     """Until there is no trouble. What fails meanwhile is retried: a starting server refuses (429, 500, 503) or is late."""
     deadline, found = Deadline(READY_SECONDS), ""
 
     def is_over() -> bool:
         nonlocal found
         try:
-            found = trouble()
+            found = trouble() or ""
         except VmlabError as error:
             found = str(error)
         return not found or daemon.pid() is None
@@ -147,12 +136,6 @@ def _wait(trouble: Callable[[], str]) -> None:
     if not found:
         return
     if daemon.pid() is None:
-        raise VmlabError(
-            f"kubernetes: its supervisor has exited; the end of {daemon.log}:\n{daemon.last_lines()}"
-        )
+        end = f"the end of {daemon.log}:\n{daemon.last_lines()}"
+        raise VmlabError(f"kubernetes: its supervisor has exited; {end}")
     raise VmlabError(f"kubernetes: not ready after {READY_SECONDS} s: {found}; its log: {daemon.log}")
-
-
-def _make_objects() -> str:
-    objects.make()
-    return ""

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
 import re
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from host.kubernetes import layout, toolchain
-from machine import commands, locks, places, processes
+from host.reporting import Say
+from machine import commands, files, locks, places, processes
 from machine.errors import UnfitMachine, VmlabError
 from machine.waiting import Deadline
 
@@ -37,14 +36,12 @@ PROGRAMS = (
     "metrics-server",
 )
 BINARY = "kubernetes"
-FREE_WANTED = (
-    6 * 2**30
-)  # measured: 3.4 GB of objects, 0.7 GB of modules, 0.2 GB of programs; the linker needs some
+# Measured: 3.4 GB of objects, 0.7 GB of modules, 0.2 GB of programs; the linker needs some.
+FREE_WANTED = 6 * 2**30
 FETCH_SECONDS, BUILD_SECONDS = 900, 2400
 SAY_EVERY_SECONDS = 30
 PAUSE = 0.2
 _UNFINISHED = ".building-"
-Say = Callable[[str], None]
 
 
 def folder() -> Path:
@@ -70,12 +67,10 @@ def is_built() -> bool:
 @functools.cache
 def key() -> str:
     """What the programs follow from."""
-    parts = [path.read_bytes() for path in sorted(toolchain.SOURCE.iterdir()) if path.suffix in _SOURCES]
+    sources = (path for path in sorted(toolchain.SOURCE.iterdir()) if path.suffix in (".go", ".mod", ".sum"))
+    parts = [path.read_bytes() for path in sources]
     parts += [" ".join(_flags()).encode(), " ".join(PROGRAMS).encode()]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
-
-
-_SOURCES = (".go", ".mod", ".sum")
 
 
 def minutes() -> float:
@@ -105,22 +100,15 @@ def refuse_small_disk() -> None:
     existing = next(path for path in (base(), *base().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if free < FREE_WANTED:
-        raise UnfitMachine(
-            f"kubernetes: {free / 2**30:.1f} GiB are free under {base()}, and building takes {FREE_WANTED / 2**30:.0f}",
-            f"free some space under {base()}, or move VMLAB_HOME to a larger disk",
-        )
+        have, need = f"{free / 2**30:.1f} GiB are free under {base()}", f"{FREE_WANTED / 2**30:.0f}"
+        fix = f"free some space under {base()}, or move VMLAB_HOME to a larger disk"
+        raise UnfitMachine(f"kubernetes: {have}, and building takes {need}", fix)
 
 
 def downloads() -> list[str]:
     """What `ensure` would fetch; nothing when the programs are built."""
-    return (
-        []
-        if is_built()
-        else [
-            *toolchain.downloads(),
-            f"the Go modules of Kubernetes {VERSION} (0.7 GB, removed after the build)",
-        ]
-    )
+    modules = f"the Go modules of Kubernetes {VERSION} (0.7 GB, removed after the build)"
+    return [] if is_built() else [*toolchain.downloads(), modules]
 
 
 def _build(go: str, say: Say) -> None:
@@ -157,15 +145,15 @@ def _compile(go: str, fresh: Path, total: int, say: Say) -> None:
             if not deadline.pause(PAUSE):
                 raise VmlabError(f"kubernetes: not built after {BUILD_SECONDS} s\n{_last(log)}")
             if report.passed:
-                say(f"kubernetes: {_count(log)} of {total} packages compiled")
+                compiled = log.read_text(errors="replace").count("\n")
+                say(f"kubernetes: {compiled} of {total} packages compiled")
                 report = Deadline(SAY_EVERY_SECONDS)
     finally:
         if commands.ended(pid) is None:
             os.killpg(pid, signal.SIGKILL)  # the compilers too: spawn made it a session of its own
     if code:
-        raise VmlabError(
-            f"kubernetes: go build: exit code {code}\n{_last(log)}\n  next: vmlab host up kubernetes"
-        )
+        end = f"{_last(log)}\n  next: vmlab host up kubernetes"
+        raise VmlabError(f"kubernetes: go build: exit code {code}\n{end}")
 
 
 def _name(fresh: Path, started: float, go: str) -> None:
@@ -175,16 +163,14 @@ def _name(fresh: Path, started: float, go: str) -> None:
     (fresh / BINARY).rename(whole / BINARY)
     for name in PROGRAMS:
         (whole / "bin" / name).symlink_to(f"../{BINARY}")
-    version = commands.run(
-        [go, "env", "GOVERSION"], timeout_seconds=20, environment=_environment(fresh)
-    ).strip()
+    version = commands.run([go, "env", "GOVERSION"], timeout_seconds=20, environment=_environment(fresh))
     facts = {
         "kubernetes": VERSION,
-        "go": version,
+        "go": version.strip(),
         "seconds": round(time.monotonic() - started, 1),
         "bytes": (whole / BINARY).stat().st_size,
     }
-    (whole / "build.json").write_text(json.dumps(facts, indent=2) + "\n")
+    files.write_json(whole / "build.json", facts)
     whole.rename(folder())
 
 
@@ -225,12 +211,7 @@ def _forget_old(say: Say) -> None:
             _remove(path)
 
 
-def _remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def _count(log: Path) -> int:
-    return log.read_text(errors="replace").count("\n")
+_remove = functools.partial(shutil.rmtree, ignore_errors=True)
 
 
 def _last(log: Path) -> str:

@@ -6,15 +6,14 @@ kills with their supervisor.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from clients.kubernetes import places as run_time
 from host.daemon import end
 from host.kubernetes import layout
+from host.reporting import Say
 from machine import cgroups, processes
-
-Say = Callable[[str], None]
 
 
 def strays() -> list[int]:
@@ -25,8 +24,7 @@ def strays() -> list[int]:
         for pid in processes.pids()
         if (words := processes.command(pid)) and "containerd-shim" in words[0] and address in words
     ]
-    groups = (Path(mount) / layout.cgroup() for mount in cgroups.detect().mounts)
-    inside = {pid for group in groups for pid in members(group)}
+    inside = {pid for group in cgroups.named(layout.cgroup()) for pid in members(group)}
     return [*sorted(inside - set(shims)), *shims]
 
 
@@ -42,9 +40,7 @@ def clear(say: Say, what: str = "which an ended cluster left") -> None:
 def members(group: Path) -> list[int]:
     """The processes in a control group and below. One of another pid namespace is 0 and not ours."""
     found: set[int] = set()
-    for path in group.rglob("cgroup.procs") if group.is_dir() else ():
-        try:
-            found |= {int(word) for word in path.read_text().split()}
-        except OSError:  # it was just removed
-            continue
+    for path in group.rglob("cgroup.procs"):
+        with suppress(OSError):  # it was just removed
+            found |= set(map(int, path.read_text().split()))
     return sorted(pid for pid in found if pid and processes.start_ticks(pid) is not None)

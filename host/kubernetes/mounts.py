@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from host.kubernetes import layout
-from machine import commands
+from machine import commands, files
 
 KUBELET = "/var/lib/kubelet"
 # kubelet: device plugins' socket; libcni: results; containerd: shims' sockets and runc's state.
@@ -44,7 +44,4 @@ def absent() -> list[str]:
 def remove(absent_before: list[str]) -> None:
     """Remove the empty folders again; one that is no longer empty stays."""
     for target in absent_before:
-        try:
-            Path(target).rmdir()
-        except OSError:
-            continue
+        files.remove_empty(Path(target))

@@ -9,11 +9,10 @@ network policies, which the bridge plugin does not enforce.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import socket
 
 from host.kubernetes import layout
-from machine import addresses, commands
+from machine import addresses, commands, files
 
 FORWARD, INPUT, BEFORE = "VMLAB-K8S", "VMLAB-K8S-IN", "VMLAB-K8S-PRE"
 
@@ -38,9 +37,7 @@ def down() -> None:
 
 def exists() -> bool:
     """Whether the bridge is there."""
-    return any(
-        line.split(":")[0].strip() == layout.BRIDGE for line in Path("/proc/net/dev").read_text().splitlines()
-    )
+    return any(name == layout.BRIDGE for _, name in socket.if_nameindex())
 
 
 def _fence() -> None:
@@ -80,8 +77,6 @@ def _jump(table: str, chain: str, *rule: str) -> None:
 
 
 def _configure() -> None:
-    folder = layout.configuration("cni")
-    folder.mkdir(parents=True, exist_ok=True)
     given = {
         "type": "host-local",
         "ranges": [[{"subnet": addresses.PODS, "gateway": addresses.PODS_GATEWAY}]],
@@ -98,7 +93,7 @@ def _configure() -> None:
     }
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
     content = {"cniVersion": "1.0.0", "name": "vmlab", "plugins": [bridge, portmap]}
-    (folder / "10-vmlab.conflist").write_text(json.dumps(content, indent=2) + "\n")
+    files.write_json(layout.configuration("cni") / "10-vmlab.conflist", content)
 
 
 def _ip(*words: str) -> None:

@@ -14,7 +14,7 @@ from host.kubernetes.programs import dns, metrics
 from machine import addresses
 
 LABELS = {"app.kubernetes.io/managed-by": "vmlab"}
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
+RBAC = "rbac.authorization.k8s.io"
 SYSTEM = "/api/v1/namespaces/kube-system"
 METRICS = "metrics-server"
 METRICS_API = "v1beta1.metrics.k8s.io"
@@ -28,31 +28,23 @@ def make() -> None:
 
 
 def _rights() -> list[tuple[str, Object]]:
-    reads = [{"apiGroups": [""], "resources": ["nodes/metrics", "nodes/stats"], "verbs": ["get"]}]
-    reads += [
-        {"apiGroups": [""], "resources": ["pods", "nodes", "namespaces"], "verbs": ["get", "list", "watch"]}
+    client, server, system = "kube-apiserver-kubelet-client", "system:metrics-server", "kube-system"
+    reads = [
+        _rule("", "nodes/metrics nodes/stats", "get"),
+        _rule("", "pods nodes namespaces", "get list watch"),
     ]
-    role = _object("rbac.authorization.k8s.io/v1", "ClusterRole", "vmlab:metrics-server", rules=reads)
-    names = [{"apiGroups": [""], "resources": ["services", "namespaces"], "verbs": ["list", "watch"]}]
-    names += [
-        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]}
+    names = [
+        _rule("", "services namespaces", "list watch"),
+        _rule("discovery.k8s.io", "endpointslices", "list watch"),
     ]
-    resolver = _object("rbac.authorization.k8s.io/v1", "ClusterRole", "vmlab:coredns", rules=names)
-    client, server = "kube-apiserver-kubelet-client", "system:metrics-server"
-    bindings = [
+    return [
+        _rbac("ClusterRole", "vmlab:metrics-server", rules=reads),
+        _rbac("ClusterRole", "vmlab:coredns", rules=names),
         _binding("vmlab:kubelet-api-admin", "system:kubelet-api-admin", client),
         _binding("vmlab:coredns", "vmlab:coredns", "system:coredns"),
         _binding("vmlab:metrics-server", "vmlab:metrics-server", server),
         _binding("vmlab:metrics-server:auth-delegator", "system:auth-delegator", server),
-    ]
-    reader = _binding(
-        "vmlab:metrics-server", "extension-apiserver-authentication-reader", server, "kube-system"
-    )
-    return [
-        (f"{RBAC}/clusterroles", role),
-        (f"{RBAC}/clusterroles", resolver),
-        *((f"{RBAC}/clusterrolebindings", binding) for binding in bindings),
-        (f"{RBAC}/namespaces/kube-system/rolebindings", reader),
+        _binding("vmlab:metrics-server", "extension-apiserver-authentication-reader", server, system),
     ]
 
 
@@ -97,16 +89,20 @@ def _on_the_host(name: str, spec: Object, port: int) -> list[tuple[str, Object]]
     ]
 
 
-def _binding(name: str, role: str, user: str, namespace: str = "") -> Object:
+def _rule(group: str, resources: str, verbs: str) -> Object:
+    return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
+
+
+def _binding(name: str, role: str, user: str, namespace: str = "") -> tuple[str, Object]:
     kind = "Role" if namespace else "ClusterRole"
-    return _object(
-        "rbac.authorization.k8s.io/v1",
-        f"{kind}Binding",
-        name,
-        namespace,
-        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
-        subjects=[{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-    )
+    refers = {"apiGroup": RBAC, "kind": kind, "name": role}
+    subjects = [{"apiGroup": RBAC, "kind": "User", "name": user}]
+    return _rbac(f"{kind}Binding", name, namespace, roleRef=refers, subjects=subjects)
+
+
+def _rbac(kind: str, name: str, namespace: str = "", **more: Any) -> tuple[str, Object]:
+    inner = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{RBAC}/v1{inner}/{kind.lower()}s", _object(f"{RBAC}/v1", kind, name, namespace, **more)
 
 
 def _object(version: str, kind: str, name: str, namespace: str = "", **more: Any) -> Object:

@@ -98,7 +98,7 @@ def make() -> None:
 def _authority(name: str) -> tuple[x509.Certificate, Key]:
     own = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"vmlab {name}")])
-    usage = _usage(key_cert_sign=True, crl_sign=True)
+    usage = _usage(signs_certificates=True)
     builder = _builder(subject, subject, own).add_extension(x509.BasicConstraints(True, None), critical=True)
     signed = builder.add_extension(usage, critical=True).sign(own, hashes.SHA256())
     _write(name, signed, own)
@@ -114,7 +114,7 @@ def _leaf(leaf: Leaf, authority: x509.Certificate, authority_key: Key) -> None:
     builder = (
         _builder(subject, authority.subject, own)
         .add_extension(x509.BasicConstraints(False, None), critical=True)
-        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
     )
     if leaf.serves:
@@ -136,19 +136,10 @@ def _builder(subject: x509.Name, issuer: x509.Name, own: Key) -> x509.Certificat
     )
 
 
-def _usage(**wanted: bool) -> x509.KeyUsage:
-    names = (
-        "digital_signature",
-        "content_commitment",
-        "key_encipherment",
-        "data_encipherment",
-        "key_agreement",
-        "key_cert_sign",
-        "crl_sign",
-        "encipher_only",
-        "decipher_only",
-    )
-    return x509.KeyUsage(**{name: wanted.get(name, False) for name in names})
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """An authority signs certificates and revocation lists, a leaf its handshakes (RFC 5280, 4.2.1.3)."""
+    authority = signs_certificates
+    return x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False)
 
 
 def _alternative(name: str) -> x509.GeneralName:

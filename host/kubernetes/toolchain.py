@@ -10,16 +10,15 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from host.kubernetes import layout
+from host.reporting import Say
 from machine import commands
 from machine.errors import UnfitMachine, VmlabError
 
 SOURCE = Path(__file__).parent / "program"
 LOCK = Path(__file__).parent / "go.lock"
-Say = Callable[[str], None]
 
 
 def go(say: Say) -> str:

@@ -7,6 +7,7 @@ processes (`leftovers`).
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +61,14 @@ def _load_bridge_rules() -> None:
     bridge gets answers from the pod's address. It stays loaded, as Docker leaves it: other programs may rely on it by then."""
     if (sysctl.FOLDER / "net/bridge").exists():
         return
-    reason = ""
+    what, reason = "kubernetes: this kernel does not pass a bridge's traffic through the firewall", ""
     try:
         commands.run(["modprobe", "br_netfilter"], timeout_seconds=20)
     except VmlabError as error:
         reason = f": {error}"
     if not (sysctl.FOLDER / "net/bridge").exists():
-        raise Unavailable(
-            f"kubernetes: this kernel does not pass a bridge's traffic through the firewall{reason}",
-            "load the kernel's module br_netfilter (modprobe br_netfilter)",
-        )
+        fix = "load the kernel's module br_netfilter (modprobe br_netfilter)"
+        raise Unavailable(what + reason, fix)
 
 
 def undo(before: Traces) -> list[str]:
@@ -79,7 +78,7 @@ def undo(before: Traces) -> list[str]:
     count = firewall.remove(MARK, before["chains"])
     done += [f"{count} firewall changes"] if count else []
     done += sysctl.put_back(before["sysctls"])
-    for folder in cgroup_roots():
+    for folder in cgroups.named(layout.cgroup()):
         _remove_group(folder)
     _hand_back(before["handed_down"])
     mounts.remove(before["absent"])
@@ -90,16 +89,12 @@ def undo(before: Traces) -> list[str]:
 
 def make_cgroups() -> None:
     """The group above all pods, in every hierarchy. With v2 its parent and itself must hand the controllers down."""
-    for folder in cgroup_roots():
-        folder.mkdir(exist_ok=True)
-        if cgroups.detect().mode == "v2":
-            _hand_down(folder.parent)
-            _hand_down(folder)
-
-
-def cgroup_roots() -> list[Path]:
-    """Where the group above all pods is, or would be."""
-    return [Path(mount) / layout.cgroup() for mount in cgroups.detect().mounts]
+    found = cgroups.detect()
+    for mount in map(Path, found.mounts):
+        (mount / layout.cgroup()).mkdir(exist_ok=True)
+        if found.mode == "v2":
+            _hand_down(mount)
+            _hand_down(mount / layout.cgroup())
 
 
 def _hand_down(folder: Path) -> None:
@@ -109,17 +104,16 @@ def _hand_down(folder: Path) -> None:
 
 def _handed_down() -> list[str] | None:
     """The controllers that v2's root hands down; None where v1 has them."""
-    mode, mounted = cgroups.detect().mode, cgroups.detect().mounts
-    return (Path(mounted[0]) / "cgroup.subtree_control").read_text().split() if mode == "v2" else None
+    found = cgroups.detect()
+    control = Path(found.mounts[0], "cgroup.subtree_control") if found.mode == "v2" else None
+    return control.read_text().split() if control else None
 
 
 def _hand_back(before: list[str] | None) -> None:
     """A controller that another program's group uses by now stays."""
     for name in set(_handed_down() or ()) - set(before or ()):
-        try:
-            (Path(cgroups.detect().mounts[0]) / "cgroup.subtree_control").write_text(f"-{name}")
-        except OSError:
-            continue
+        with suppress(OSError):
+            Path(cgroups.detect().mounts[0], "cgroup.subtree_control").write_text(f"-{name}")
 
 
 def _remove_group(folder: Path) -> None:

@@ -42,7 +42,7 @@ def check(
     metadata = secrecy.plain(checked).get("metadata")
     settled = isinstance(metadata, Unknown) or objects.inside(metadata, "namespace")
     if not settled and (place is None or place.namespaced):
-        checked = _with_namespace(checked, site.default_namespace)
+        checked = with_member(checked, ("metadata", "namespace"), site.default_namespace)
     checked.pop("status", None)
     return answer(secrecy.sealed(checked), faults)
 
@@ -57,14 +57,9 @@ def with_unready(
     site: Site, found: provider_pb2.DiffResponse, news: Plain, live: Plain
 ) -> provider_pb2.DiffResponse:
     """A Job with `pulumi.com/replaceUnready` that did not get ready is replaced."""
-    if (
-        not objects.is_set(news, objects.REPLACE_UNREADY)
-        or news.get("kind") != "Job"
-        or not objects.name_of(live)
-    ):
-        return found
+    asked = objects.is_set(news, objects.REPLACE_UNREADY) and news.get("kind") == "Job"
     try:
-        now = site.live(live)
+        now = site.live(live) if asked and objects.name_of(live) else None
     except NoAnswer:
         return found
     if now is None or not ready_now(site, news, now):
@@ -75,20 +70,13 @@ def with_unready(
     return found
 
 
-def _with_namespace(checked: Properties, namespace: str) -> Properties:
-    found = with_member(checked, ("metadata", "namespace"), namespace)
-    return found if isinstance(found, dict) else checked
-
-
 def _annotation_faults(inputs: Plain) -> list[tuple[str, str]]:
     notes = objects.inside(inputs, "metadata", "annotations", default={})
-    found = []
-    for key, value in notes.items() if isinstance(notes, dict) else ():
-        if not key.startswith(objects.PREFIX) or isinstance(value, Unknown):
-            continue
-        if reason := _fault(key, str(value)):
-            found.append((f'metadata.annotations["{key}"]', reason))
-    return found
+    return [
+        (f'metadata.annotations["{key}"]', reason)
+        for key, value in (notes.items() if isinstance(notes, dict) else ())
+        if not isinstance(value, Unknown) and (reason := _fault(key, str(value)))
+    ]
 
 
 def _fault(key: str, value: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from pulumi.runtime.proto import provider_pb2
@@ -29,13 +30,8 @@ FLAGS = {
     "suppressHelmHookWarnings": "PULUMI_K8S_SUPPRESS_HELM_HOOK_WARNINGS",
 }
 IMPLEMENTED = (*TEXTS, *FLAGS)
-ENGINES_OWN = (
-    "version",
-    "pluginDownloadURL",
-    "parameterization",
-)  # what engines put among a provider's inputs
+ENGINES_OWN = ("version", "pluginDownloadURL", "parameterization")  # that engines add to a provider's inputs
 ACTIVE = ("kubeconfig", "context", "cluster")
-NOT_IMPLEMENTED = "{} is not implemented by this provider; it has {}"
 
 
 def faults(inputs: Plain, base: Path) -> list[tuple[str, str]]:
@@ -48,61 +44,56 @@ def faults(inputs: Plain, base: Path) -> list[tuple[str, str]]:
             if _flag(value) is None:
                 found.append((key, f"must be true or false, not {value!r}"))
         elif key not in TEXTS + ENGINES_OWN:
-            found.append((key, NOT_IMPLEMENTED.format(key, ", ".join(IMPLEMENTED))))
+            reason = f"{key} is not implemented by this provider; it has {', '.join(IMPLEMENTED)}"
+            found.append((key, reason))
     if _flag(_given(inputs, "enableServerSideApply")) is False:
         found.append(("enableServerSideApply", "client-side apply is not implemented: leave it out"))
     if not found and not any(isinstance(inputs.get(key), Unknown) for key in ACTIVE):
-        found += _kubeconfig_faults(inputs, base)
+        try:
+            _server(inputs, base)
+        except Failures as refusal:
+            found.append(("kubeconfig" if inputs.get("kubeconfig") else "", str(refusal)))
     return found
 
 
 def settings(inputs: Plain) -> Settings:
     """The inputs as settings."""
-    texts = {key: str(inputs.get(key) or "") for key in TEXTS}
+    is_on = {key: _flag(_given(inputs, key)) is True for key in FLAGS}
     mutable = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
     return Settings(
-        kubeconfig=texts["kubeconfig"],
-        context=texts["context"],
-        cluster=texts["cluster"],
-        namespace=texts["namespace"],
-        delete_unreachable=_flag(_given(inputs, "deleteUnreachable")) is True,
-        patch_force=_flag(_given(inputs, "enablePatchForce")) is True,
-        upsert=_flag(_given(inputs, "upsertExistingObjects")) is True,
-        mutable=frozenset(kind for kind, key in mutable.items() if _flag(_given(inputs, key)) is True),
+        **{key: str(inputs.get(key) or "") for key in (*ACTIVE, "namespace")},
+        delete_unreachable=is_on["deleteUnreachable"],
+        patch_force=is_on["enablePatchForce"],
+        upsert=is_on["upsertExistingObjects"],
+        mutable=frozenset(kind for kind, key in mutable.items() if is_on[key]),
     )
 
 
 def difference(olds: Plain, news: Plain, base: Path) -> provider_pb2.DiffResponse:
     """Another API server is another cluster and replaces everything on it. `clusterIdentifier` decides where both have it."""
-    keys = sorted(key for key in {*olds, *news} if key in IMPLEMENTED and olds.get(key) != news.get(key))
-    replaces = []
+    keys = sorted(key for key in IMPLEMENTED if olds.get(key) != news.get(key))
+    deciding: tuple[str, ...] = ()
     if olds.get("clusterIdentifier") and news.get("clusterIdentifier"):
-        replaces = [key for key in keys if key == "clusterIdentifier"]
-    elif any(isinstance(news.get(key), Unknown) for key in ACTIVE) or _server(olds, base) != _server(
-        news, base
-    ):
-        replaces = [key for key in keys if key in ACTIVE]
+        deciding = ("clusterIdentifier",)
+    elif any(isinstance(news.get(key), Unknown) for key in ACTIVE) or not _is_same(olds, news, base):
+        deciding = ACTIVE
+    replaces = [key for key in keys if key in deciding]
     changes = provider_pb2.DiffResponse.DIFF_SOME if keys else provider_pb2.DiffResponse.DIFF_NONE
     return provider_pb2.DiffResponse(changes=changes, diffs=keys, replaces=replaces)
 
 
-def _kubeconfig_faults(inputs: Plain, base: Path) -> list[tuple[str, str]]:
-    try:
-        _access(inputs, base)
-    except Failures as refusal:
-        return [("kubeconfig" if inputs.get("kubeconfig") else "", str(refusal))]
-    return []
+def _is_same(olds: Plain, news: Plain, base: Path) -> bool:
+    """Whether both name one API server, or neither names any (any more)."""
+    servers: list[str | None] = []
+    for inputs in (olds, news):
+        try:
+            servers.append(_server(inputs, base))
+        except Failures:
+            servers.append(None)
+    return servers[0] == servers[1]
 
 
-def _server(inputs: Plain, base: Path) -> str | None:
-    """The API server that these inputs name; None when they name none any more."""
-    try:
-        return _access(inputs, base)
-    except Failures:
-        return None
-
-
-def _access(inputs: Plain, base: Path) -> str:
+def _server(inputs: Plain, base: Path) -> str:
     given, context, cluster = (str(inputs.get(key) or "") for key in ACTIVE)
     return access(given, context, cluster, base).server
 
@@ -117,8 +108,6 @@ def _flag(value: object) -> bool | None:
     if isinstance(value, bool):
         return value
     text = str(value).strip().lower()
-    try:
+    with suppress(ValueError):
         text = str(json.loads(text)).lower()
-    except ValueError:
-        pass
     return {"true": True, "1": True, "false": False, "0": False}.get(text)

@@ -17,17 +17,9 @@ from engine.providers.kubernetes.refusal import Plain
 from engine.values import UNKNOWN, Unknown
 from engine.values.paths import Path, changed_paths, covers, parse
 
-_SIMPLE = provider_pb2.PropertyDiff
-READ_ONLY = (
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-)
+_READ_ONLY = """creationTimestamp deletionGracePeriodSeconds deletionTimestamp generation managedFields resourceVersion
+    selfLink uid"""
+READ_ONLY = frozenset(_READ_ONLY.split())
 _ABSENT = object()
 
 
@@ -59,25 +51,16 @@ def answer(
 def collides(olds: Plain, news: Plain, live: Plain) -> bool:
     """Whether the new object must have the old one's name: it is fixed, and name and namespace are the same."""
     name = objects.inside(news, "metadata", "name")
-    same_place = objects.namespace_of(news) == (
-        objects.namespace_of(live) or objects.namespace_of(olds) or "default"
-    )
-    return (
-        bool(name)
-        and name == objects.name_of(live)
-        and same_place
-        and not objects.is_set(news, objects.AUTONAMED)
-    )
+    before = objects.namespace_of(live) or objects.namespace_of(olds) or "default"
+    is_same = bool(name) and name == objects.name_of(live) and objects.namespace_of(news) == before
+    return is_same and not objects.is_set(news, objects.AUTONAMED)
 
 
 def normal(inputs: Plain) -> Plain:
     """The form in which inputs are compared: what reads the same is the same."""
-    metadata = inputs.get("metadata")
-    metadata = (
-        dict(metadata) if isinstance(metadata, dict) else {"name": UNKNOWN} if metadata is UNKNOWN else {}
-    )
-    found = {**inputs, "metadata": {key: value for key, value in metadata.items() if key not in READ_ONLY}}
-    found["metadata"].setdefault("namespace", "default")
+    metadata = {"name": UNKNOWN} if inputs.get("metadata") is UNKNOWN else inputs.get("metadata") or {}
+    kept = {key: value for key, value in metadata.items() if key not in READ_ONLY}
+    found = {**inputs, "metadata": {"namespace": "default", **kept}}
     found.pop("status", None)
     if isinstance(found.get("apiVersion"), str):
         found["apiVersion"] = found["apiVersion"].removeprefix("core/")
@@ -89,14 +72,11 @@ def normal(inputs: Plain) -> Plain:
 def coded(secret: Plain) -> Plain:
     """A Secret with its stringData in data, as the server merges them."""
     rest = {key: value for key, value in secret.items() if key != "stringData"}
-    if isinstance(secret.get("data"), Unknown) or any(
-        isinstance(v, Unknown) for v in secret["stringData"].values()
-    ):
+    data, clear = secret.get("data") or {}, secret["stringData"]
+    if any(isinstance(value, Unknown) for value in (data, *clear.values())):
         return {**rest, "data": UNKNOWN}
-    clear = {
-        key: base64.b64encode(str(value).encode()).decode() for key, value in secret["stringData"].items()
-    }
-    return {**rest, "data": {**(secret.get("data") or {}), **clear}}
+    encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in clear.items()}
+    return {**rest, "data": {**data, **encoded}}
 
 
 def written(path: Path) -> str:
@@ -113,19 +93,18 @@ def written(path: Path) -> str:
 
 
 def _changed(olds: Plain, news: Plain, ignore: list[Path]) -> list[Path]:
-    found = []
-    for path in changed_paths(olds, news):
-        if any(covers(pattern, path) for pattern in ignore):
-            continue
-        before, after = _at(olds, path), _at(news, path)
-        if not _means_nothing(before, after) and not quantities.same(path, before, after):
-            found.append(path)
-    return found
+    return [
+        path
+        for path in changed_paths(olds, news)
+        if not any(covers(pattern, path) for pattern in ignore)
+        and not _are_equal(path, _at(olds, path), _at(news, path))
+    ]
 
 
-def _means_nothing(before: Any, after: Any) -> bool:
+def _are_equal(path: Path, before: Any, after: Any) -> bool:
     """An empty map or list and none are one to the API server."""
-    return all(value is _ABSENT or value in ({}, []) for value in (before, after))
+    nothing = all(value is _ABSENT or value in ({}, []) for value in (before, after))
+    return nothing or quantities.same(path, before, after)
 
 
 def _at(thing: Any, path: Path) -> Any:
@@ -140,8 +119,5 @@ def _at(thing: Any, path: Path) -> Any:
 
 
 def _kind(before: Any, after: Any, replaces: bool) -> Any:
-    if before is _ABSENT:
-        return _SIMPLE.ADD_REPLACE if replaces else _SIMPLE.ADD
-    if after is _ABSENT:
-        return _SIMPLE.DELETE_REPLACE if replaces else _SIMPLE.DELETE
-    return _SIMPLE.UPDATE_REPLACE if replaces else _SIMPLE.UPDATE
+    name = "ADD" if before is _ABSENT else "DELETE" if after is _ABSENT else "UPDATE"
+    return provider_pb2.PropertyDiff.Kind.Value(f"{name}_REPLACE" if replaces else name)

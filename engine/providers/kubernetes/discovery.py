@@ -7,18 +7,16 @@ subresources.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import grpc
 
 from clients.kubernetes.api import Api
-from clients.kubernetes.errors import ApiError
 from engine.providers.kubernetes.refusal import Plain, RefusalError
 
 NEEDED_VERBS = frozenset({"get", "patch", "delete"})
 NEW_KIND_SECONDS = (
-    15.0  # a definition is served about 1 s after it was created; measured on the built-in cluster
+    15.0  # a definition is served about 1 s after its creation; measured on the built-in cluster
 )
 
 
@@ -34,9 +32,8 @@ class Place:
 
     def path(self, namespace: str = "", name: str = "") -> str:
         """The path of one object, of a namespace's, or of all."""
-        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
         inner = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
-        return f"{root}{inner}/{self.plural}" + (f"/{name}" if name else "")
+        return f"{_root(self.api_version)}{inner}/{self.plural}" + (f"/{name}" if name else "")
 
 
 class Discovery:
@@ -44,48 +41,45 @@ class Discovery:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._lock = threading.Lock()
         self._known: dict[str, dict[str, Place]] = {}
 
     def find(self, api_version: str, kind: str) -> Place | None:
         """The place of a kind; None when the cluster does not know it."""
-        with self._lock:
-            found = self._known.get(api_version, {}).get(kind)
+        found = self._known.get(api_version, {}).get(kind)
         if found is None:
-            fresh = self._asked(api_version)
-            with self._lock:
-                self._known[api_version] = fresh
-            found = fresh.get(kind)
+            self._known[api_version] = self._asked(api_version)  # one assignment: no thread sees a part
+            found = self._known[api_version].get(kind)
         return found
 
     def need(self, api_version: str, kind: str, seconds: float = NEW_KIND_SECONDS) -> Place:
         """The place of a kind, once its definition is served; RefusalError when it is not in time."""
-        found: list[Place] = []
-        seconds = seconds if may_come(api_version) else 0.0
+        found: Place | None = None
 
         def served() -> bool:
-            found.extend(filter(None, [self.find(api_version, kind)]))
-            return bool(found)
+            nonlocal found
+            found = self.find(api_version, kind)
+            return found is not None
 
-        if not self._api.until(served, seconds, f"the kind {kind} of {api_version}"):
+        self._api.until(
+            served, seconds if may_come(api_version) else 0.0, f"the kind {kind} of {api_version}"
+        )
+        if found is None:
             raise RefusalError(grpc.StatusCode.FAILED_PRECONDITION, unknown(api_version, kind))
-        if missing := NEEDED_VERBS - found[0].verbs:
+        if missing := NEEDED_VERBS - found.verbs:
             raise RefusalError(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"{kind} of {api_version} cannot be managed: the cluster offers no {', '.join(sorted(missing))} for it",
             )
-        return found[0]
+        return found
 
     def _asked(self, api_version: str) -> dict[str, Place]:
-        root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
-        try:
-            answer = self._api.get(root)
-        except ApiError as error:
-            if error.status == 404:
-                return {}
-            raise
+        answer = self._api.look(_root(api_version)) or {}
         rows = [row for row in answer.get("resources") or [] if "/" not in row["name"]]
         return {row["kind"]: _place(api_version, row) for row in rows}
+
+
+def _root(api_version: str) -> str:
+    return f"/{'apis' if '/' in api_version else 'api'}/{api_version}"
 
 
 def may_come(api_version: str) -> bool:

@@ -21,17 +21,9 @@ _ABSENT: Any = object()
 _REVISION = "deployment.kubernetes.io/revision"
 _VOLATILE = ("resourceVersion", "managedFields")
 # Kinds whose status changes continuously and is unrelated to what was declared.
-_RUNNING_FIGURES = {
-    "CronJob",
-    "DaemonSet",
-    "Deployment",
-    "HorizontalPodAutoscaler",
-    "Job",
-    "PodDisruptionBudget",
-    "ReplicaSet",
-    "ResourceQuota",
-    "StatefulSet",
-}
+_RUNNING = """CronJob DaemonSet Deployment HorizontalPodAutoscaler Job PodDisruptionBudget ReplicaSet ResourceQuota
+    StatefulSet"""
+_RUNNING_FIGURES = frozenset(_RUNNING.split())
 
 
 def observed(inputs: Properties, before: Plain, now: Plain) -> Properties:
@@ -45,11 +37,9 @@ def observed(inputs: Properties, before: Plain, now: Plain) -> Properties:
 def from_scratch(live: Plain) -> Plain:
     """Inputs for an object of which nothing is known: all that is not the server's own."""
     metadata = {key: value for key, value in live.get("metadata", {}).items() if key not in READ_ONLY}
-    notes = {
-        key: value for key, value in metadata.pop("annotations", {}).items() if not key.startswith(_REVISION)
-    }
-    if notes:
-        metadata["annotations"] = notes
+    notes = metadata.pop("annotations", {})
+    if kept := {key: value for key, value in notes.items() if not key.startswith(_REVISION)}:
+        metadata["annotations"] = kept
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
@@ -84,7 +74,7 @@ def _observed(inputs: Value, before: Any, now: Any, path: Path) -> Any:
 
 
 def _member(value: Value, before: Any, now: Any, path: Path) -> Any:
-    if path[:1] != ("metadata",) and len(path) == 1 and path[0].startswith("__"):  # type: ignore[union-attr]  # a key
+    if len(path) == 1 and str(path[0]).startswith("__"):
         return value
     if now is not _ABSENT:
         return _observed(value, before, now, path)
@@ -95,15 +85,12 @@ def _member(value: Value, before: Any, now: Any, path: Path) -> Any:
 
 def _observed_list(inputs: list[Value], before: Any, now: list[Any], path: Path) -> Any:
     """By position; with another length than it had it has drifted as a whole."""
-    was = before if isinstance(before, list) else None
-    if was is not None and now == was:
+    if now == before:
         return inputs
-    if len(now) < len(inputs) or (was is not None and len(was) != len(now)):
+    was = before if isinstance(before, list) else [_ABSENT] * len(now)
+    if len(now) < len(inputs) or len(was) != len(now):
         return now
-    return [
-        _observed(item, was[index] if was is not None else _ABSENT, now[index], (*path, index))
-        for index, item in enumerate(inputs)
-    ]
+    return [_observed(item, was[i], now[i], (*path, i)) for i, item in enumerate(inputs)]
 
 
 def _with_string_data(live: Plain, inputs: Properties) -> Plain:

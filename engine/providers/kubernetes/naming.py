@@ -33,9 +33,7 @@ def named(request: provider_pb2.CheckRequest, news: Properties, inputs: Plain, o
             "metadata.generateName does not go with server-side apply: leave the name out and one is made",
         )
     if olds:
-        if not objects.is_set(olds, objects.AUTONAMED):
-            return news
-        return _marked(news, objects.name_of(olds))
+        return _marked(news, objects.name_of(olds)) if objects.is_set(olds, objects.AUTONAMED) else news
     return _marked(news, _proposed(request) or automatic_name(request.urn, request.randomSeed))
 
 
@@ -59,5 +57,4 @@ def _proposed(request: provider_pb2.CheckRequest) -> str:
 
 def _marked(news: Properties, name: str) -> Properties:
     named_ = with_member(news, ("metadata", "name"), name)
-    marked = with_member(named_, ("metadata", "annotations", objects.AUTONAMED), "true")
-    return marked if isinstance(marked, dict) else news
+    return with_member(named_, ("metadata", "annotations", objects.AUTONAMED), "true")

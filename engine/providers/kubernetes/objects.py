@@ -73,15 +73,19 @@ def title(thing: Plain) -> str:
 
 def condition(thing: Plain, type_: str) -> Plain:
     """The status condition of this type, or an empty one."""
-    for found in inside(thing, "status", "conditions", default=[]):
-        if found.get("type") == type_:
-            return dict(found)
-    return {}
+    rows = inside(thing, "status", "conditions", default=[])
+    return next((dict(row) for row in rows if row.get("type") == type_), {})
 
 
 def is_true(thing: Plain, type_: str) -> bool:
     """Whether the status condition of this type is True."""
     return condition(thing, type_).get("status") == "True"
+
+
+def is_observed(thing: Plain) -> bool:
+    """Whether its controller has seen the newest change."""
+    generation = inside(thing, "metadata", "generation", default=0)
+    return bool(inside(thing, "status", "observedGeneration", default=0) >= generation)
 
 
 def owners(thing: Plain) -> set[str]:

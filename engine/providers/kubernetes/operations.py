@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from clients.kubernetes.api import Answer
 from clients.kubernetes.errors import ApiError
+from engine import urn as urns
 from engine.providers.kubernetes import difference, drift, objects, ownership, secrecy, tokens
 from engine.providers.kubernetes.applying import (
     already_there,
@@ -68,33 +70,25 @@ class Made:
 
 def create(site: Site, wanted: Wanted) -> Made:
     """Make it, and wait until it is ready."""
-    body = _placed(site, wanted.plain)
-    path, manager = site.path_of(body), wanted.manager
-    seconds = seconds_of(body, wanted.seconds, DEFAULT_SECONDS)
+    body, path = _placed(site, wanted.plain)
+    manager = wanted.manager
     found = site.api.look(path)
-    if found is not None and objects.inside(found, "metadata", "deletionTimestamp"):
-        _see_gone(site, path, found, seconds)
+    if found is not None and _is_ending(found):
+        until_gone(site, path, found, seconds_of(body, wanted.seconds, DEFAULT_SECONDS))
         found = None
     if found is not None and not site.settings.upsert:
         raise already_there(found, manager)
     answer = apply(site, path, body, manager)
-    if (
-        answer.status == 200 and found is None and not answer.repeated
-    ):  # it came between the look and the apply
+    if answer.status == 200 and found is None and not answer.repeated:  # came between the look and the apply
         relinquish(site, path, body, manager)
         raise already_there(answer.body, manager)
-    return _finished(site, wanted, answer.body, answer.warnings)
+    return _finished(site, wanted, answer)
 
 
 def preview_create(site: Site, wanted: Wanted, *, replaces: bool) -> Plain | None:
     """The object as a dry run of the server has it; None where nothing can be tried yet."""
-    inputs = wanted.plain
-    if contains_unknown(inputs) or site.kinds.find(inputs["apiVersion"], inputs["kind"]) is None:
-        return None
-    body = _placed(site, inputs)
-    path = site.path_of(body)
-    found = site.api.look(path)
-    if found is not None and (replaces or objects.inside(found, "metadata", "deletionTimestamp")):
+    body, path, found = _looked(site, wanted)
+    if body is None or (found is not None and (replaces or _is_ending(found))):
         return None
     if found is not None and not site.settings.upsert:
         raise already_there(found, wanted.manager)
@@ -103,41 +97,31 @@ def preview_create(site: Site, wanted: Wanted, *, replaces: bool) -> Plain | Non
 
 def update(site: Site, wanted: Wanted) -> Made:
     """Change it where it is, and wait until it is ready. What is gone is created again."""
-    body = _placed(site, wanted.plain)
-    path, manager = site.path_of(body), wanted.manager
+    body, path = _placed(site, wanted.plain)
     live = site.api.look(path)
     if live is None:
         return create(site, wanted)
     _refuse_strangers(live, wanted)
-    settle_ownership(site, path, live, manager)
-    answer = apply(site, path, _without_ignored(body, live, wanted), manager)
-    return _finished(site, wanted, answer.body, answer.warnings)
+    settle_ownership(site, path, live, wanted.manager)
+    return _finished(site, wanted, apply(site, path, _without_ignored(body, live, wanted), wanted.manager))
 
 
 def preview_update(site: Site, wanted: Wanted) -> Plain | None:
     """The object as a dry run of the server has it; None where nothing can be tried yet."""
-    inputs = wanted.plain
-    if contains_unknown(inputs) or site.kinds.find(inputs["apiVersion"], inputs["kind"]) is None:
-        return None
-    body = _placed(site, inputs)
-    path = site.path_of(body)
-    live = site.api.look(path)
-    if live is None:
+    body, path, live = _looked(site, wanted)
+    if body is None or live is None:
         return None
     _refuse_strangers(live, wanted)
     return _tried(site, path, _without_ignored(body, live, wanted), wanted.manager)
 
 
-def read(site: Site, wanted: Wanted, type_: str) -> Made | None:
+def read(site: Site, wanted: Wanted) -> Made | None:
     """Look at it; None when it is gone. Without an id it is what a lost create of ours left, if anything."""
     before, inputs = secrecy.plain(wanted.outputs), wanted.plain
-    api_version, kind = tokens.kind_of(type_, inputs if inputs.get("kind") else before)
-    namespace, name = objects.split_id(wanted.id or objects.id_of(inputs))
-    place = site.kinds.find(api_version, kind)
-    if place is None or not name:
-        return None
-    namespace = (namespace or site.default_namespace) if place.namespaced else ""
-    live = site.api.look(place.path(namespace, name))
+    kind, path = _found(
+        site, wanted, inputs if inputs.get("kind") else before, wanted.id or objects.id_of(inputs)
+    )
+    live = site.api.look(path) if path else None
     if (
         live is None
         or _is_strangers(live, wanted)
@@ -146,39 +130,32 @@ def read(site: Site, wanted: Wanted, type_: str) -> Made | None:
         return None
     live = secrecy.plain(live)
     judged = bool(before) or not wanted.id
-    reasons = ready_now(site, {**inputs, "apiVersion": api_version, "kind": kind}, live) if judged else []
+    reasons = ready_now(site, {**inputs, **kind}, live) if judged else []
     found = drift.observed(wanted.inputs, before, live) if inputs.get("kind") else drift.from_scratch(live)
     return Made(live, reasons, found, unchanged=not reasons and drift.is_unchanged(before, live))
 
 
-def delete(site: Site, wanted: Wanted, type_: str) -> None:
+def delete(site: Site, wanted: Wanted) -> None:
     """Remove it and wait until it is gone; one that does not exist, or is another user's by now, is gone already."""
     before = secrecy.plain(wanted.outputs)
-    source = before if before.get("kind") else wanted.plain
-    api_version, kind = tokens.kind_of(type_, source)
-    place = site.kinds.find(api_version, kind)
-    if place is None:
-        return
-    namespace, name = objects.split_id(wanted.id)
-    path = place.path((namespace or site.default_namespace) if place.namespaced else "", name)
-    live = site.api.look(path)
+    kind, path = _found(site, wanted, before if before.get("kind") else wanted.plain, wanted.id)
+    live = site.api.look(path) if path else None
     if live is None or _is_strangers(live, wanted):
         return
     notes = wanted.plain if wanted.inputs else before
     policy = PROPAGATION.get(objects.annotation(notes, objects.DELETION_PROPAGATION).lower(), "Foreground")
-    options = {"propagationPolicy": policy, "preconditions": {"uid": objects.uid_of(live)}}
     try:
-        site.api.send("DELETE", path, body={"apiVersion": "v1", "kind": "DeleteOptions", **options})
+        site.api.delete(path, propagationPolicy=policy, preconditions={"uid": objects.uid_of(live)})
     except ApiError as error:
-        if error.status == 404 or (error.status == 409 and "UID" in str(error)):
+        if error.status == 409 and "UID" in str(error):
             return
         raise ApiError(error.status, error.reason, f"{objects.title(live)}: {error}", error.details) from None
-    if not (objects.is_set(notes, objects.SKIP_AWAIT) and kind in _SKIPPING):
-        _see_gone(site, path, live, seconds_of(notes, wanted.seconds, DEFAULT_SECONDS))
+    if not (objects.is_set(notes, objects.SKIP_AWAIT) and kind["kind"] in _SKIPPING):
+        until_gone(site, path, live, seconds_of(notes, wanted.seconds, DEFAULT_SECONDS))
 
 
-def _placed(site: Site, inputs: Plain) -> Plain:
-    """The inputs with the namespace that fits their kind.
+def _placed(site: Site, inputs: Plain) -> tuple[Plain, str]:
+    """The inputs with the namespace that fits their kind, and the object's path.
 
     A Secret's stringData goes as data: the server forgets who applied a key of stringData, so one that the program drops would
     remain (seen with v1.35).
@@ -191,12 +168,36 @@ def _placed(site: Site, inputs: Plain) -> Plain:
         metadata.pop("namespace", None)
     if inputs["kind"] == "Secret" and isinstance(inputs.get("stringData"), dict):
         inputs = difference.coded(inputs)
-    return {**inputs, "metadata": metadata}
+    body = {**inputs, "metadata": metadata}
+    return body, place.path(objects.namespace_of(body), objects.name_of(body))
 
 
-def _finished(site: Site, wanted: Wanted, live: Plain, warnings: list[str]) -> Made:
+def _looked(site: Site, wanted: Wanted) -> tuple[Plain | None, str, Plain | None]:
+    """For a preview: the body, its path, and what is there; no body where nothing can be tried yet."""
+    inputs = wanted.plain
+    if contains_unknown(inputs) or site.kinds.find(inputs["apiVersion"], inputs["kind"]) is None:
+        return None, "", None
+    body, path = _placed(site, inputs)
+    return body, path, site.api.look(path)
+
+
+def _found(site: Site, wanted: Wanted, source: Plain, id_: str) -> tuple[Plain, str]:
+    """apiVersion and kind of what the state knows, and its path; "" where it has no name or the cluster no such kind."""
+    api_version, kind = tokens.kind_of(urns.type_of(wanted.urn), source)
+    namespace, name = objects.split_id(id_)
+    place = site.kinds.find(api_version, kind) if name else None
+    path = place.path(namespace or site.default_namespace, name) if place else ""
+    return {"apiVersion": api_version, "kind": kind}, path
+
+
+def _is_ending(live: Plain) -> bool:
+    return bool(objects.inside(live, "metadata", "deletionTimestamp"))
+
+
+def _finished(site: Site, wanted: Wanted, answer: Answer) -> Made:
     try:
-        return Made(secrecy.plain(until_ready(site, wanted.plain, live, wanted.seconds, warnings)))
+        live = until_ready(site, wanted.plain, answer.body, wanted.seconds, answer.warnings)
+        return Made(secrecy.plain(live))
     except NotReadyError as error:
         return Made(secrecy.plain(error.live), error.reasons)
 
@@ -208,12 +209,6 @@ def _tried(site: Site, path: str, body: Plain, manager: str) -> Plain | None:
         if cannot_be_tried(error):
             return None
         raise
-
-
-def _see_gone(site: Site, path: str, thing: Plain, seconds: float) -> None:
-    held = until_gone(site, path, thing, seconds)
-    if held:
-        raise RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, "; ".join(held))
 
 
 def _is_strangers(live: Plain, wanted: Wanted) -> bool:

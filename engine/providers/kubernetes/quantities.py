@@ -13,21 +13,9 @@ from typing import Any
 
 from engine.values.paths import Path
 
-_HOLDERS = {
-    "limits",
-    "requests",
-    "hard",
-    "used",
-    "capacity",
-    "allocatable",
-    "allocatedResources",
-    "default",
-    "defaultRequest",
-    "min",
-    "max",
-    "maxLimitRequestRatio",
-    "podFixed",
-}
+_NAMES = """limits requests hard used capacity allocatable allocatedResources default defaultRequest min max
+    maxLimitRequestRatio podFixed"""
+_HOLDERS = frozenset(_NAMES.split())
 _FIELDS = {"sizeLimit", "averageValue", "divisor"}
 _QUANTITY = re.compile(r"([+-]?[0-9.]+)(m|k|M|G|T|P|E|n|u|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -46,11 +34,8 @@ def same(path: Path, one: Any, other: Any) -> bool:
 
 def amount(value: Any) -> Decimal | None:
     """The number a quantity stands for; None when it is none."""
-    found = (
-        _QUANTITY.fullmatch(str(value))
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-        else None
-    )
+    is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
+    found = _QUANTITY.fullmatch(str(value)) if is_text else None
     if found is None:
         return None
     number, unit = found[1], found[2] or ""
@@ -65,8 +50,5 @@ def amount(value: Any) -> Decimal | None:
 
 
 def _holds_quantity(path: Path) -> bool:
-    if not path:
-        return False
-    if path[-1] in _FIELDS or (len(path) > 1 and path[-2] in _HOLDERS):
-        return True
-    return path[-2:] == ("target", "value")
+    last = ("", "", *path)[-2:]
+    return last[1] in _FIELDS or last[0] in _HOLDERS or last == ("target", "value")

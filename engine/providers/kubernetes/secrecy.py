@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from typing import Any
 
 from engine.providers.kubernetes.refusal import Plain
 from engine.values import Properties, Secret, Value, contains_secret, rewrite, without_secrets
@@ -19,53 +20,46 @@ MASK = "[secret]"
 SECRET_KEYS = ("data", "stringData")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # JSON schema words that the SDK cannot spell; `mapReplUnderscoreToDash` of the official provider.
-_SPELLINGS = {
-    f"x_kubernetes_{word}": f"x-kubernetes-{word.replace('_', '-')}"
-    for word in (
-        "embedded_resource",
-        "int_or_string",
-        "list_map_keys",
-        "list_type",
-        "map_type",
-        "preserve_unknown_fields",
-        "validations",
-    )
-}
+_WORDS = (
+    "embedded_resource int_or_string list_map_keys list_type map_type preserve_unknown_fields validations"
+)
+_SPELLINGS = {f"x_kubernetes_{word}": f"x-kubernetes-{word.replace('_', '-')}" for word in _WORDS.split()}
 _UNSPELLINGS = {dashed: underscored for underscored, dashed in _SPELLINGS.items()}
 
 
 def plain(properties: Properties) -> Plain:
     """What the cluster gets: no secrets, nothing that is not given, none of the bridge's own keys."""
     opened = without_secrets({key: value for key, value in properties.items() if not key.startswith("__")})
-    cleaned = rewrite(opened, lambda node: _respelled(node, _SPELLINGS))
-    return cleaned if isinstance(cleaned, dict) else {}
+    return _respelled(opened, _SPELLINGS)
 
 
 def spelled_for_sdk(live: Plain) -> Properties:
     """An object's keys as the SDK spells them."""
-    found = rewrite(live, lambda node: _respelled(node, _UNSPELLINGS))
+    return _respelled(live, _UNSPELLINGS)
+
+
+def _respelled(thing: Value, spellings: dict[str, str]) -> Plain:
+    def visit(node: Value) -> Value:
+        if not isinstance(node, dict):
+            return node
+        return {spellings.get(key, key): value for key, value in node.items() if value is not None}
+
+    found = rewrite(thing, visit)
     return found if isinstance(found, dict) else {}
-
-
-def _respelled(node: Value, spellings: dict[str, str]) -> Value:
-    if not isinstance(node, dict):
-        return node
-    return {spellings.get(key, key): value for key, value in node.items() if value is not None}
 
 
 def sealed(live: Properties, *sources: Properties) -> Properties:
     """`live` with everything secret that has to be."""
-    found: Value = dict(live)
+    result: Properties = dict(live)
     for source in sources:
-        found = _sealed(found, source)
-    result = found if isinstance(found, dict) else {}
+        result = _sealed(result, source)
     if result.get("kind") == "Secret":
         result = {key: _sealed_whole(value) if key in SECRET_KEYS else value for key, value in result.items()}
         result = _without_readable_copy(result)
     return result
 
 
-def _sealed(live: Value, source: Value) -> Value:
+def _sealed(live: Value, source: Value) -> Any:
     if isinstance(live, Secret):
         return live
     if isinstance(live, dict) and isinstance(source, dict):
@@ -81,20 +75,20 @@ def _without_readable_copy(secret: Properties) -> Properties:
     """kubectl apply leaves the whole object in an annotation."""
     metadata = secret.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if not isinstance(metadata, dict) or not isinstance(annotations, dict) or LAST_APPLIED not in annotations:
+    if not isinstance(annotations, dict) or LAST_APPLIED not in annotations:
         return secret
-    hidden = {**annotations, LAST_APPLIED: _sealed_whole(annotations[LAST_APPLIED])}
-    return {**secret, "metadata": {**metadata, "annotations": hidden}}
+    hidden = _sealed_whole(annotations[LAST_APPLIED])
+    return with_member(secret, ("metadata", "annotations", LAST_APPLIED), hidden)
 
 
-def with_member(value: Value, path: tuple[str, ...], member: Value) -> Value:
-    """A copy of `value` in which `path` is `member`, its secrets kept."""
-    if isinstance(value, Secret):
-        return Secret(with_member(value.value, path, member))
-    if not path:
-        return member
-    base = value if isinstance(value, dict) else {}
-    return {**base, path[0]: with_member(base.get(path[0]), path[1:], member)}
+def with_member(properties: Properties, path: tuple[str, ...], member: Value) -> Properties:
+    """A copy of `properties` in which `path` is `member`, its secrets kept."""
+    inner, rest = properties.get(path[0]), path[1:]
+    if rest:
+        held = inner.value if isinstance(inner, Secret) else inner
+        found = with_member(held if isinstance(held, dict) else {}, rest, member)
+        member = Secret(found) if isinstance(inner, Secret) else found
+    return {**properties, path[0]: member}
 
 
 class Masks:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import provider_pb2
+from grpc import ServicerContext as Context
+from pulumi.runtime.proto import provider_pb2 as pb
 
 from clients.kubernetes.errors import ClientError, NoAnswer
-from engine import urn as urns
 from engine.providers.kubernetes import (
     checking,
     checkpoint,
@@ -62,171 +62,125 @@ class KubernetesProvider(BuiltInProvider):
 
     # -- the provider itself
 
-    def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    def CheckConfig(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Refuse by name what is not implemented, and a kubeconfig that cannot be read."""
         news = from_struct(request.news)
-        faults = configuration.faults(secrecy.plain(news), self._directory)
-        return checking.answer(news, faults)
+        return checking.answer(news, configuration.faults(secrecy.plain(news), self._directory))
 
-    def DiffConfig(
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.DiffResponse:
+    def DiffConfig(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Another API server replaces the provider, and with it what it made."""
         olds = secrecy.plain(from_struct(request.old_inputs or request.olds))
         return configuration.difference(olds, secrecy.plain(from_struct(request.news)), self._directory)
 
-    def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ConfigureResponse:
+    def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         """Take the settings. The cluster is not asked: a preview or a destroy of nothing needs none."""
-        prefix = "kubernetes:config:"
+        prefix, given = "kubernetes:config:", request.variables.items()
         inputs: Properties = {
-            key.removeprefix(prefix): value
-            for key, value in request.variables.items()
-            if key.startswith(prefix)
+            key.removeprefix(prefix): value for key, value in given if key.startswith(prefix)
         }
         inputs |= from_struct(request.args)
         self._site.close()
         self._site = Site(configuration.settings(secrecy.plain(inputs)), self._directory)
-        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+        return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
-    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+    def Cancel(self, request: empty_pb2.Empty, context: Context) -> empty_pb2.Empty:
         """Break off every wait; what is half-made is answered as such. The next Configure starts afresh."""
         self._site.cancelled.set()
         return empty_pb2.Empty()
 
     # -- resources
 
-    def Check(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Refuse what is not implemented or cannot be, and complete the inputs."""
         news, olds = from_struct(request.news), from_struct(request.olds)
         answer = self._guarded(context, lambda: checking.check(self._site, request, news, olds), news, olds)
         self._masks.learn(from_struct(answer.inputs))
         return answer
 
-    def Diff(
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.DiffResponse:
+    def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Compare inputs with inputs; the cluster is asked only for `replaceUnready`."""
         outputs, news = from_struct(request.olds), from_struct(request.news)
-        kept = outputs.get("__inputs")
+        kept = from_struct(request.old_inputs) if request.HasField("old_inputs") else outputs.get("__inputs")
         olds = kept if isinstance(kept, dict) else {}
-        if request.HasField("old_inputs"):
-            olds = from_struct(request.old_inputs)
         with self._lock:
             self._known.add(request.urn)
 
-        def answered() -> provider_pb2.DiffResponse:
-            live, mutable = secrecy.plain(outputs), self._site.settings.mutable
-            found = difference.answer(
-                secrecy.plain(olds), secrecy.plain(news), live, list(request.ignoreChanges), mutable
-            )
-            return checking.with_unready(self._site, found, secrecy.plain(news), live)
+        def answered() -> pb.DiffResponse:
+            before, after, live = map(secrecy.plain, (olds, news, outputs))
+            mutable = self._site.settings.mutable
+            found = difference.answer(before, after, live, list(request.ignoreChanges), mutable)
+            return checking.with_unready(self._site, found, after, live)
 
         return self._guarded(context, answered, news, olds)
 
-    def Create(
-        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CreateResponse:
+    def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
         """Make it."""
-        inputs = from_struct(request.properties)
-        wanted = Wanted(request.urn, inputs, seconds=request.timeout)
+        wanted = Wanted(request.urn, from_struct(request.properties), seconds=request.timeout)
         if request.preview:
             replaces = request.urn in self._known
-            live = self._guarded(
-                context, lambda: operations.preview_create(self._site, wanted, replaces=replaces), inputs
-            )
-            properties = to_struct(checkpoint.previewed(live, inputs, wanted.manager))
-            return provider_pb2.CreateResponse(properties=properties)
-        made = self._guarded(context, lambda: operations.create(self._site, wanted), inputs)
-        id_, outputs = self._finished(context, wanted, made)
-        return provider_pb2.CreateResponse(id=id_, properties=to_struct(outputs))
+            live = self._done(context, wanted, operations.preview_create, replaces=replaces)
+            properties = checkpoint.previewed(live, wanted.inputs, wanted.manager)
+            return pb.CreateResponse(properties=to_struct(properties))
+        id_, outputs = self._finished(context, wanted, self._done(context, wanted, operations.create))
+        return pb.CreateResponse(id=id_, properties=to_struct(outputs))
 
-    def Read(
-        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ReadResponse:
+    def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
         """Look at it; an empty id means that it is gone."""
         inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
         wanted = Wanted(request.urn, inputs, outputs, id=request.id)
-        type_ = urns.type_of(request.urn)
-        made = self._guarded(
-            context,
-            lambda: self._unless_unreachable(lambda: operations.read(self._site, wanted, type_)),
-            inputs,
-            outputs,
-        )
+        made = self._done(context, wanted, self._unless_unreachable, work=operations.read)
         if made is None:
-            return provider_pb2.ReadResponse()
+            return pb.ReadResponse()
         read_inputs = secrecy.sealed(made.inputs or {}, inputs)
         id_, found = self._finished(context, wanted, made, read_inputs)
-        return provider_pb2.ReadResponse(
-            id=request.id or id_,
-            properties=to_struct(outputs if made.unchanged else found),
-            inputs=to_struct(read_inputs),
-        )
+        properties = to_struct(outputs if made.unchanged else found)
+        return pb.ReadResponse(id=request.id or id_, properties=properties, inputs=to_struct(read_inputs))
 
-    def Update(
-        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.UpdateResponse:
+    def Update(self, request: pb.UpdateRequest, context: Context) -> pb.UpdateResponse:
         """Change it where it is."""
         news, outputs = from_struct(request.news), from_struct(request.olds)
-        wanted = Wanted(
-            request.urn,
-            news,
-            outputs,
-            id=request.id,
-            seconds=request.timeout,
-            ignore=tuple(request.ignoreChanges),
-        )
+        ignore = tuple(request.ignoreChanges)
+        wanted = Wanted(request.urn, news, outputs, id=request.id, seconds=request.timeout, ignore=ignore)
         if request.preview:
-            live = self._guarded(
-                context, lambda: operations.preview_update(self._site, wanted), news, outputs
-            )
+            live = self._done(context, wanted, operations.preview_update)
             found = checkpoint.previewed(live, news, wanted.manager, before=outputs)
-            return provider_pb2.UpdateResponse(properties=to_struct(found))
-        made = self._guarded(context, lambda: operations.update(self._site, wanted), news, outputs)
-        return provider_pb2.UpdateResponse(properties=to_struct(self._finished(context, wanted, made)[1]))
+        else:
+            _, found = self._finished(context, wanted, self._done(context, wanted, operations.update))
+        return pb.UpdateResponse(properties=to_struct(found))
 
-    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+    def Delete(self, request: pb.DeleteRequest, context: Context) -> empty_pb2.Empty:
         """Remove it and see it gone; what is not there is removed already."""
         inputs, outputs = from_struct(request.old_inputs), from_struct(request.properties)
         wanted = Wanted(request.urn, inputs, outputs, id=request.id, seconds=request.timeout)
-        type_ = urns.type_of(request.urn)
-        self._guarded(
-            context,
-            lambda: self._unless_unreachable(lambda: operations.delete(self._site, wanted, type_)),
-            inputs,
-            outputs,
-        )
+        self._done(context, wanted, self._unless_unreachable, work=operations.delete)
         return empty_pb2.Empty()
 
-    def Invoke(
-        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.InvokeResponse:
+    def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         """Every function of the official provider renders YAML, Helm or Kustomize."""
         return self._guarded(context, lambda: tokens.refuse_function(request.tok))
 
     # -- inside
 
-    def _unless_unreachable(self, work: Callable[[], Result]) -> Result | None:
+    def _done(self, context: Context, wanted: Wanted, operation: Callable[..., Result], **how: Any) -> Result:
+        """Carry out one of `operations`."""
+        secrets_in = (wanted.inputs, wanted.outputs)
+        return self._guarded(context, lambda: operation(self._site, wanted, **how), *secrets_in)
+
+    def _unless_unreachable(
+        self, site: Site, wanted: Wanted, work: Callable[[Site, Wanted], Made | None]
+    ) -> Made | None:
         """With `deleteUnreachable` what cannot be reached counts as gone."""
         try:
-            return work()
+            return work(site, wanted)
         except NoAnswer as error:
             if error.sent:
                 raise
-            if not self._site.settings.delete_unreachable:
+            if not site.settings.delete_unreachable:
                 hint = "if the cluster is gone permanently, PULUMI_K8S_DELETE_UNREACHABLE=true forgets what it held"
                 raise NoAnswer(f"{error}; {hint}", sent=False) from None
             return None
 
-    def _guarded(
-        self, context: grpc.ServicerContext, work: Callable[[], Result], *secrets_in: Properties
-    ) -> Result:
+    def _guarded(self, context: Context, work: Callable[[], Result], *secrets_in: Properties) -> Result:
         self._masks.learn(*secrets_in)
         return super()._guarded(context, work)
 
@@ -239,11 +193,7 @@ class KubernetesProvider(BuiltInProvider):
         return self._masks.masked(message)
 
     def _finished(
-        self,
-        context: grpc.ServicerContext,
-        wanted: Wanted,
-        made: Made,
-        read_inputs: Properties | None = None,
+        self, context: Context, wanted: Wanted, made: Made, read_inputs: Properties | None = None
     ) -> tuple[str, Properties]:
         """The id and outputs, or the end of the call when it is not ready."""
         inputs = wanted.inputs if read_inputs is None else read_inputs
@@ -251,7 +201,5 @@ class KubernetesProvider(BuiltInProvider):
         self._masks.learn(outputs)
         id_ = objects.id_of(made.live)
         if made.reasons:
-            init_failed(
-                context, id_, outputs, [self._masks.masked(reason) for reason in made.reasons], inputs
-            )
+            init_failed(context, id_, outputs, list(map(self._masks.masked, made.reasons)), inputs)
         return id_, outputs

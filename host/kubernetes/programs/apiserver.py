@@ -19,6 +19,8 @@ def configure() -> None:
 
 
 def command() -> list[str]:
+    serving = pki.pair("apiserver")
+    to_etcd, to_kubelet = pki.pair("etcd-client"), pki.pair("apiserver-kubelet-client")
     return [
         build.program(NAME),
         f"--advertise-address={addresses.NODE}",
@@ -30,48 +32,26 @@ def command() -> list[str]:
         "--allow-privileged=true",
         "--enable-aggregator-routing=true",
         "--profiling=false",
-        *_serving(),
-        *_accounts(),
-        *_clients(),
+        f"--tls-cert-file={serving[0]}",
+        f"--tls-private-key-file={serving[1]}",
+        f"--client-ca-file={pki.certificate('ca')}",
+        f"--service-account-issuer=https://kubernetes.default.svc.{layout.DOMAIN}",
+        f"--service-account-key-file={pki.key('service-accounts')}",
+        f"--service-account-signing-key-file={pki.key('service-accounts')}",
+        f"--etcd-servers={etcd.CLIENTS}",
+        f"--etcd-cafile={pki.certificate('etcd-ca')}",
+        f"--etcd-certfile={to_etcd[0]}",
+        f"--etcd-keyfile={to_etcd[1]}",
+        f"--kubelet-certificate-authority={pki.certificate('ca')}",
+        f"--kubelet-client-certificate={to_kubelet[0]}",
+        f"--kubelet-client-key={to_kubelet[1]}",
+        "--kubelet-preferred-address-types=InternalIP",
         *_front_proxy(),
     ]
 
 
 def ready() -> bool:
     return api.is_ready()
-
-
-def _serving() -> list[str]:
-    certificate, key = pki.pair("apiserver")
-    return [
-        f"--tls-cert-file={certificate}",
-        f"--tls-private-key-file={key}",
-        f"--client-ca-file={pki.certificate('ca')}",
-    ]
-
-
-def _accounts() -> list[str]:
-    return [
-        f"--service-account-issuer=https://kubernetes.default.svc.{layout.DOMAIN}",
-        f"--service-account-key-file={pki.key('service-accounts')}",
-        f"--service-account-signing-key-file={pki.key('service-accounts')}",
-    ]
-
-
-def _clients() -> list[str]:
-    """As a client of etcd and of the kubelet."""
-    etcd_certificate, etcd_key = pki.pair("etcd-client")
-    kubelet_certificate, kubelet_key = pki.pair("apiserver-kubelet-client")
-    return [
-        f"--etcd-servers={etcd.CLIENTS}",
-        f"--etcd-cafile={pki.certificate('etcd-ca')}",
-        f"--etcd-certfile={etcd_certificate}",
-        f"--etcd-keyfile={etcd_key}",
-        f"--kubelet-certificate-authority={pki.certificate('ca')}",
-        f"--kubelet-client-certificate={kubelet_certificate}",
-        f"--kubelet-client-key={kubelet_key}",
-        "--kubelet-preferred-address-types=InternalIP",
-    ]
 
 
 def _front_proxy() -> list[str]:

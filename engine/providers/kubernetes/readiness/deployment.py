@@ -10,13 +10,14 @@ from engine.providers.kubernetes.objects import (
     annotation,
     condition,
     inside,
+    is_observed,
     is_true,
     name_of,
     namespace_of,
     owners,
     uid_of,
 )
-from engine.providers.kubernetes.readiness.view import READY, Verdict, View, first, selector_text
+from engine.providers.kubernetes.readiness.view import READY, UNSEEN, Verdict, View, first, selector_text
 from engine.providers.kubernetes.refusal import Plain
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -24,16 +25,14 @@ REVISION = "deployment.kubernetes.io/revision"
 
 def deployment(view: View, live: Plain) -> Verdict:
     """By the five conditions."""
-    if inside(live, "status", "observedGeneration", default=0) < inside(
-        live, "metadata", "generation", default=0
-    ):
-        return Verdict("its controller to see the change")
+    if not is_observed(live):
+        return UNSEEN
     progress = condition(live, "Progressing")
     if progress.get("reason") == "ProgressDeadlineExceeded":
         return Verdict(f"the rollout, which Kubernetes gave up: {progress.get('message', '')}", hopeless=True)
     if inside(live, "spec", "paused") is True:  # nothing will happen until it is resumed
         return READY
-    replicas = _replica_set(view, live)
+    replicas = current_replica_set(view, live) or {}
     wanted = inside(live, "spec", "replicas", default=1)
     ready = inside(replicas, "status", "readyReplicas", default=0)
     return first(
@@ -46,28 +45,20 @@ def deployment(view: View, live: Plain) -> Verdict:
 
 def current_replica_set(view: View, live: Plain) -> Plain | None:
     """The ReplicaSet of the newest revision."""
-    namespace, revision = namespace_of(live), annotation(live, REVISION)
-    found = view.listed(
-        "apps/v1", "ReplicaSet", namespace, labelSelector=selector_text(inside(live, "spec", "selector"))
-    )
-    ours = [row for row in found if uid_of(live) in owners(row) and annotation(row, REVISION) == revision]
-    return ours[0] if ours else None
-
-
-def _replica_set(view: View, live: Plain) -> Plain:
-    return current_replica_set(view, live) or {}
+    selector, revision = selector_text(inside(live, "spec", "selector")), annotation(live, REVISION)
+    for found in view.listed("apps/v1", "ReplicaSet", namespace_of(live), labelSelector=selector):
+        if uid_of(live) in owners(found) and annotation(found, REVISION) == revision:
+            return found
+    return None
 
 
 def _rolled_out(live: Plain, progress: Plain) -> Verdict:
     revision = annotation(live, REVISION) or "0"
     if not revision.isdigit() or int(revision) <= 1:
         return READY
-    done = progress.get("status") == "True" and progress.get("reason") == "NewReplicaSetAvailable"
-    return (
-        READY
-        if done
-        else Verdict(f"the rollout of revision {revision}: {progress.get('message', 'it has not begun')}")
-    )
+    if progress.get("status") == "True" and progress.get("reason") == "NewReplicaSetAvailable":
+        return READY
+    return Verdict(f"the rollout of revision {revision}: {progress.get('message', 'it has not begun')}")
 
 
 def _claims(view: View, live: Plain) -> Verdict:

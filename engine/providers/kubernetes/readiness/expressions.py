@@ -11,12 +11,12 @@ import json
 import re
 from typing import Any
 
-from engine.providers.kubernetes.objects import condition, inside
-from engine.providers.kubernetes.readiness.view import READY, Rule, Verdict, View, first
+from engine.providers.kubernetes.objects import condition, inside, is_observed
+from engine.providers.kubernetes.readiness.view import READY, UNSEEN, Rule, Verdict, View, first
 from engine.providers.kubernetes.refusal import Plain
 
 _STEP = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]|\['?([^\]']+)'?\]")
-_FORM = re.compile(r"\{(.*)\}(?:=(.*))?", re.DOTALL)
+_PATH = re.compile(r"\{(.*)\}(?:=(.*))?", re.DOTALL)
 
 
 def rule(text: str) -> Rule:
@@ -34,25 +34,18 @@ def rule(text: str) -> Rule:
 
 def generic(view: View, live: Plain) -> Verdict:
     """PULUMI_K8S_AWAIT_ALL: the controller has seen it, and its condition Ready, if it has one, is True."""
-    generation, seen = (
-        inside(live, "metadata", "generation", default=0),
-        inside(live, "status", "observedGeneration"),
-    )
-    if seen is not None and seen < generation:
-        return Verdict("its controller to see the change")
+    if inside(live, "status", "observedGeneration") is not None and not is_observed(live):
+        return UNSEEN
     found = condition(live, "Ready")
-    return (
-        READY
-        if not found or found.get("status") == "True"
-        else Verdict(f"the condition Ready: {found.get('message')}")
-    )
+    if not found or found.get("status") == "True":
+        return READY
+    return Verdict(f"the condition Ready: {found.get('message')}")
 
 
 def _one(text: str) -> Rule:
-    if text.startswith("jsonpath="):
-        return _jsonpath(text.removeprefix("jsonpath="))
-    if text.startswith("condition="):
-        return _condition(text.removeprefix("condition="))
+    form, _, rest = text.partition("=")
+    if form in _FORMS:
+        return _FORMS[form](rest)
     raise ValueError(f'expected a "jsonpath=" or "condition=" prefix, got {text!r}')
 
 
@@ -64,17 +57,14 @@ def _condition(text: str) -> Rule:
 
     def check(view: View, live: Plain) -> Verdict:
         have = str(condition(live, type_).get("status", "absent"))
-        return (
-            READY
-            if have.lower() == wanted.lower()
-            else Verdict(f"the condition {type_}={wanted}; it is {have}")
-        )
+        same = have.lower() == wanted.lower()
+        return READY if same else Verdict(f"the condition {type_}={wanted}; it is {have}")
 
     return check
 
 
 def _jsonpath(text: str) -> Rule:
-    found = _FORM.fullmatch(text)
+    found = _PATH.fullmatch(text)
     if found is None:
         raise ValueError(f"jsonpath={text}: expected {{.path}} or {{.path}}=value")
     path, wanted = _steps(found[1]), found[2]
@@ -95,9 +85,8 @@ def _steps(text: str) -> list[str | int]:
     while position < len(text):
         step = _STEP.match(text, position)
         if step is None or step[5]:
-            raise ValueError(
-                f"jsonpath={{{text}}}: only members and indexes are implemented, from {text[position:]!r}"
-            )
+            rest = text[position:]
+            raise ValueError(f"jsonpath={{{text}}}: only members and indexes are implemented, from {rest!r}")
         path.append(int(step[2]) if step[2] else step[1] or step[3] or step[4])
         position = step.end()
     return path
@@ -107,3 +96,6 @@ def _written(value: Any) -> str:
     if value is None:
         return "absent"
     return value if isinstance(value, str) else json.dumps(value)
+
+
+_FORMS = {"jsonpath": _jsonpath, "condition": _condition}

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from engine.providers.kubernetes.objects import (
     condition,
     inside,
+    is_true,
     name_of,
     namespace_of,
     owners,
@@ -31,7 +32,7 @@ _BEGINNING = {"ContainerCreating", "PodInitializing", ""}
 def troubles(view: View, live: Plain) -> list[str]:
     """What stands in the way of this object's pods, most specific first; never raises."""
     try:
-        return _unique(_troubles(view, live))
+        return list(dict.fromkeys(line.rstrip() for line in _troubles(view, live)))
     except Failures as refusal:
         return [f"and its pods cannot be asked why: {refusal}"]
 
@@ -40,9 +41,7 @@ def _troubles(view: View, live: Plain) -> Iterable[str]:
     if live.get("kind") == "Pod":
         yield from _of_pod(view, live)
         return
-    controller = live
-    if live.get("kind") == "Deployment":
-        controller = current_replica_set(view, live) or live
+    controller = (live.get("kind") == "Deployment" and current_replica_set(view, live)) or live
     for thing in (live, controller):
         failure = condition(thing, "ReplicaFailure")
         if failure.get("status") == "True":
@@ -50,7 +49,7 @@ def _troubles(view: View, live: Plain) -> Iterable[str]:
     if not condition(controller, "ReplicaFailure"):
         yield from _events(view, controller)
     pods = [pod for pod in _pods(view, live) if uid_of(controller) in owners(pod)]
-    for pod in sorted(pods, key=_is_ready)[:PODS]:
+    for pod in sorted(pods, key=lambda pod: is_true(pod, "Ready"))[:PODS]:
         yield from _of_pod(view, pod)
 
 
@@ -61,21 +60,15 @@ def _pods(view: View, live: Plain) -> list[Plain]:
     return view.listed("v1", "Pod", namespace_of(live), labelSelector=selector_text(selector))
 
 
-def _is_ready(pod: Plain) -> bool:
-    return condition(pod, "Ready").get("status") == "True"
-
-
 def _of_pod(view: View, pod: Plain) -> Iterable[str]:
-    if _is_ready(pod) or inside(pod, "status", "phase") == "Succeeded":
+    if is_true(pod, "Ready") or inside(pod, "status", "phase") == "Succeeded":
         return
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         yield f"pod {name_of(pod)} cannot be scheduled: {scheduled.get('message')}"
-    statuses = inside(pod, "status", "initContainerStatuses", default=[]) + inside(
-        pod, "status", "containerStatuses", default=[]
-    )
-    for status in statuses:
-        yield from _of_container(view, pod, status)
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for status in inside(pod, "status", kind, default=[]):
+            yield from _of_container(view, pod, status)
     yield from _events(view, pod)
 
 
@@ -99,9 +92,7 @@ def _log(view: View, pod: Plain, status: Plain, subject: str) -> Iterable[str]:
     """Of a container that runs again, the run before; of one that does not, kubelet keeps only the last run's log."""
     path = f"/api/v1/namespaces/{namespace_of(pod)}/pods/{name_of(pod)}/log"
     query = {"container": str(status.get("name")), "tailLines": str(LOG_LINES)}
-    runs_again = "running" in (status.get("state") or {}) and (status.get("lastState") or {}).get(
-        "terminated"
-    )
+    runs_again = inside(status, "state", "running") is not None and inside(status, "lastState", "terminated")
     for more in ({"previous": "true"}, {}) if runs_again else ({},):
         try:
             lines = view.site.api.text(path, **query, **more).strip()
@@ -118,7 +109,3 @@ def _events(view: View, thing: Plain) -> Iterable[str]:
     found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
     for event in found[-EVENTS:]:
         yield f"{thing.get('kind', 'Pod')} {name_of(thing)}: {event.get('reason')}: {event.get('message')}"
-
-
-def _unique(lines: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(line.rstrip() for line in lines))

@@ -29,11 +29,8 @@ def ingress(view: View, live: Plain) -> Verdict:
         external = inside(found, "spec", "type") == "ExternalName"
         if not external and not any(_counted(view, namespace, backend)):
             return Verdict(f"an endpoint of Service {namespace}/{backend}")
-    return (
-        READY
-        if inside(live, "status", "loadBalancer", "ingress")
-        else Verdict("an address from its controller")
-    )
+    has_address = inside(live, "status", "loadBalancer", "ingress")
+    return READY if has_address else Verdict("an address from its controller")
 
 
 def _address(live: Plain) -> Verdict:
@@ -56,17 +53,10 @@ def _endpoints(view: View, live: Plain) -> Verdict:
 
 def _counted(view: View, namespace: str, name: str) -> tuple[int, int]:
     """Ready and pending endpoints; those of pods that end are neither."""
-    ready = pending = 0
-    for piece in view.listed(*SLICES, namespace, labelSelector=f"kubernetes.io/service-name={name}"):
-        for endpoint in piece.get("endpoints") or []:
-            conditions = endpoint.get("conditions") or {}
-            if conditions.get("terminating") is True:
-                continue
-            if conditions.get("ready") is False:
-                pending += 1
-            else:
-                ready += 1
-    return ready, pending
+    slices = view.listed(*SLICES, namespace, labelSelector=f"kubernetes.io/service-name={name}")
+    rows = [row.get("conditions") or {} for piece in slices for row in piece.get("endpoints") or []]
+    pending = [row.get("ready") is False for row in rows if row.get("terminating") is not True]
+    return pending.count(False), pending.count(True)
 
 
 def _backends(live: Plain) -> set[str]:

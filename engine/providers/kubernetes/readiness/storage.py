@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.providers.kubernetes.objects import inside
+from engine.providers.kubernetes.objects import inside, is_set
 from engine.providers.kubernetes.quantities import same
 from engine.providers.kubernetes.readiness.view import READY, Verdict, View
 from engine.providers.kubernetes.refusal import Plain
@@ -27,9 +27,7 @@ def claim(view: View, live: Plain) -> Verdict:
 def quota(view: View, live: Plain) -> Verdict:
     """Its controller counts by the limits that are declared."""
     wanted, counted = (inside(live, key, "hard", default={}) for key in ("spec", "status"))
-    equal = wanted.keys() == counted.keys() and all(
-        same(("hard", key), wanted[key], counted[key]) for key in wanted
-    )
+    equal = all(same(("hard", key), wanted.get(key), counted.get(key)) for key in {*wanted, *counted})
     return READY if equal else Verdict("its controller to take over the limits")
 
 
@@ -41,14 +39,9 @@ def secret(view: View, live: Plain) -> Verdict:
 
 
 def _binds_late(view: View, live: Plain) -> bool:
-    name = inside(live, "spec", "storageClassName")
-    if name == "":
-        return False
+    name, kind = inside(live, "spec", "storageClassName"), ("storage.k8s.io/v1", "StorageClass", "")
     if name is None:
-        classes = view.listed("storage.k8s.io/v1", "StorageClass", "")
-        found = next(
-            (row for row in classes if inside(row, "metadata", "annotations", DEFAULT_CLASS) == "true"), None
-        )
+        found = next((row for row in view.listed(*kind) if is_set(row, DEFAULT_CLASS)), None)
     else:
-        found = view.look("storage.k8s.io/v1", "StorageClass", "", name)
-    return bool(inside(found or {}, "volumeBindingMode") == "WaitForFirstConsumer")
+        found = view.look(*kind, name) if name else None
+    return bool(inside(found, "volumeBindingMode") == "WaitForFirstConsumer")

@@ -29,6 +29,7 @@ class Verdict:
 
 
 READY = Verdict()
+UNSEEN = Verdict("its controller to see the change")
 
 
 class View:

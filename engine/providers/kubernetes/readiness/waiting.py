@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 
+import grpc
+
 from clients.kubernetes.errors import Cancelled
 from engine.providers.kubernetes import objects
 from engine.providers.kubernetes.readiness.pods import troubles
 from engine.providers.kubernetes.readiness.table import Awaited, awaited
 from engine.providers.kubernetes.readiness.view import Verdict, View
-from engine.providers.kubernetes.refusal import Failures, NotReadyError, Plain
+from engine.providers.kubernetes.refusal import Failures, NotReadyError, Plain, RefusalError
 from engine.providers.kubernetes.site import Site
 
 
@@ -80,29 +82,28 @@ class _Wait:
         return reasons + (troubles(self._view, self.live) if self._wanted.has_pods else [])
 
 
-def until_gone(site: Site, path: str, thing: Plain, seconds: float) -> list[str]:
-    """Wait until the object with this UID is gone; what holds it back when it is not in time."""
-    found: list[Plain | None] = [None]
+def until_gone(site: Site, path: str, thing: Plain, seconds: float) -> None:
+    """Wait until the object with this UID is gone; RefusalError with what holds it back when it is not in time."""
+    found: Plain | None = None
 
     def gone() -> bool:
-        found[0] = site.api.look(path)
-        return found[0] is None or objects.uid_of(found[0]) != objects.uid_of(thing)
+        nonlocal found
+        found = site.api.look(path)
+        return found is None or objects.uid_of(found) != objects.uid_of(thing)
 
     started = time.monotonic()
-    if site.api.until(gone, seconds, f"the end of {objects.title(thing)}"):
-        return []
-    waited = time.monotonic() - started
-    return [f"{objects.title(thing)} is still there after {waited:.0f} s", *_held_by(found[0] or {})]
+    if not site.api.until(gone, seconds, f"the end of {objects.title(thing)}"):
+        waited = time.monotonic() - started
+        held = [f"{objects.title(thing)} is still there after {waited:.0f} s", *_held_by(found or {})]
+        raise RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, "; ".join(held))
 
 
 def _held_by(live: Plain) -> list[str]:
-    held = []
-    finalizers = objects.inside(live, "metadata", "finalizers", default=[]) + objects.inside(
-        live, "spec", "finalizers", default=[]
-    )
-    if finalizers:
-        held.append(f"it waits for its finalizers: {', '.join(finalizers)}")
-    for found in objects.inside(live, "status", "conditions", default=[]):
-        if live.get("kind") == "Namespace" and found.get("status") == "True":
-            held.append(str(found.get("message")))
+    finalizers = [
+        name for part in ("metadata", "spec") for name in objects.inside(live, part, "finalizers", default=[])
+    ]
+    held = [f"it waits for its finalizers: {', '.join(finalizers)}"] if finalizers else []
+    if live.get("kind") == "Namespace":
+        conditions = objects.inside(live, "status", "conditions", default=[])
+        held += [str(found.get("message")) for found in conditions if found.get("status") == "True"]
     return held

@@ -6,26 +6,20 @@ suspended on purpose is ready.
 
 from __future__ import annotations
 
-from engine.providers.kubernetes.objects import condition, inside, is_true
-from engine.providers.kubernetes.readiness.view import READY, Verdict, View
+from engine.providers.kubernetes.objects import condition, inside, is_observed, is_true
+from engine.providers.kubernetes.readiness.view import READY, UNSEEN, Verdict, View
 from engine.providers.kubernetes.refusal import Plain
-
-SEEN = Verdict("its controller to see the change")
 
 
 def stateful_set(view: View, live: Plain) -> Verdict:
     """Every replica is ready, and of the newest revision unless the user updates pods by deleting them."""
-    if not _observed(live):
-        return SEEN
+    if not is_observed(live):
+        return UNSEEN
     status = live.get("status") or {}
     wanted = inside(live, "spec", "replicas", default=1)
-    keys = ["replicas", "readyReplicas"]
-    on_delete = inside(live, "spec", "updateStrategy", "type") == "OnDelete"
-    partition = inside(live, "spec", "updateStrategy", "rollingUpdate", "partition", default=0)
-    rolls = not on_delete and not partition
-    if rolls:
-        keys.append("currentReplicas")
-    for key in keys:
+    strategy = inside(live, "spec", "updateStrategy", default={})
+    rolls = strategy.get("type") != "OnDelete" and not inside(strategy, "rollingUpdate", "partition")
+    for key in ("replicas", "readyReplicas", *(("currentReplicas",) if rolls else ())):
         if status.get(key, 0) != wanted:
             return Verdict(f"its pods: {key} is {status.get(key, 0)} of {wanted}")
     if rolls and status.get("updateRevision") != status.get("currentRevision"):
@@ -35,8 +29,8 @@ def stateful_set(view: View, live: Plain) -> Verdict:
 
 def daemon_set(view: View, live: Plain) -> Verdict:
     """Every node that should have a pod has one of the newest revision, available."""
-    if not _observed(live):
-        return SEEN
+    if not is_observed(live):
+        return UNSEEN
     status = live.get("status") or {}
     wanted = status.get("desiredNumberScheduled", 0)
     for key in ("currentNumberScheduled", "updatedNumberScheduled", "numberReady", "numberAvailable"):
@@ -47,10 +41,8 @@ def daemon_set(view: View, live: Plain) -> Verdict:
 
 def replication_controller(view: View, live: Plain) -> Verdict:
     """Every replica exists."""
-    wanted, have = (
-        inside(live, "spec", "replicas", default=1),
-        inside(live, "status", "fullyLabeledReplicas", default=0),
-    )
+    wanted = inside(live, "spec", "replicas", default=1)
+    have = inside(live, "status", "fullyLabeledReplicas", default=0)
     return READY if have == wanted else Verdict(f"its pods: {have} of {wanted} exist")
 
 
@@ -58,9 +50,8 @@ def job(view: View, live: Plain) -> Verdict:
     """It has completed."""
     failed = condition(live, "Failed")
     if failed.get("status") == "True":
-        return Verdict(
-            f"its end, but it failed: {failed.get('reason')}: {failed.get('message')}", hopeless=True
-        )
+        why = f"{failed.get('reason')}: {failed.get('message')}"
+        return Verdict(f"its end, but it failed: {why}", hopeless=True)
     if is_true(live, "Complete") or inside(live, "spec", "suspend") is True:
         return READY
     counts = {key: inside(live, "status", key, default=0) for key in ("active", "succeeded", "failed")}
@@ -73,11 +64,8 @@ def pod(view: View, live: Plain) -> Verdict:
     if phase == "Succeeded":
         return READY
     if phase == "Failed":
-        why = (
-            inside(live, "status", "message")
-            or inside(live, "status", "reason")
-            or "its containers ended with an error"
-        )
+        status = live["status"]
+        why = status.get("message") or status.get("reason") or "its containers ended with an error"
         return Verdict(f"it to be ready, but it failed: {why}", hopeless=True)
     for type_ in ("PodScheduled", "Initialized", "Ready"):
         found = condition(live, type_)
@@ -85,8 +73,3 @@ def pod(view: View, live: Plain) -> Verdict:
             reason = found.get("message") or found.get("reason") or f"phase {phase}"
             return Verdict(f"the condition {type_}: {reason}")
     return READY
-
-
-def _observed(live: Plain) -> bool:
-    generation = inside(live, "metadata", "generation", default=0)
-    return bool(inside(live, "status", "observedGeneration", default=0) >= generation)

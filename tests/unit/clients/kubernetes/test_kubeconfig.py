@@ -67,6 +67,11 @@ def test_files_are_merged_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("{broken", "is not YAML"),
         ("[]\n", "is not a kubeconfig"),
         (json.dumps({**config("one"), "current-context": "gone"}), "has no context 'gone'; it has: one"),
+        (json.dumps({**config("one"), "users": []}), "has no user 'u'; it has: none"),
+        (
+            json.dumps({**config("one"), "clusters": [{"name": "one", "cluster": {}}]}),
+            "names no server for its cluster",
+        ),
         (
             json.dumps(config("one", **{"auth-provider": {"name": "x"}})),
             "uses auth-provider, which is not supported",
@@ -76,13 +81,13 @@ def test_files_are_merged_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_bad_kubeconfigs_are_refused(content: str, says: str) -> None:
-    """One line says what is wrong, and never what the file holds."""
+    """One line states what is wrong, and never what the file holds."""
     with pytest.raises(BadKubeconfig, match=says):
         kubeconfigs.access(content)
 
 
 def test_no_kubeconfig_at_all() -> None:
-    """It is said how to name one."""
+    """The message states how to name one."""
     with pytest.raises(
         NoAnswer, match="there is no kubeconfig: name one with KUBECONFIG or kubernetes:kubeconfig"
     ):
