@@ -1,6 +1,6 @@
 """What a part reports: its status, lines of progress, and how long a step took.
 
-Out of scope: how it is printed (`host/commands.py`).
+Out of scope: how it is printed (`host/commands/verbs.py`).
 """
 
 from __future__ import annotations

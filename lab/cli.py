@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from typing import Any
 
 from catalogue.substrates import InvalidPlugin
 from lab.commands import engine, options
@@ -58,11 +59,27 @@ def _run(arguments: list[str]) -> int:
 
         sys.stdout.write(exports())
         return 0
-    from host import commands
+    from host.commands import verbs
 
     if found.verb == "doctor":
-        return commands.run("doctor", [], as_json=found.json, yes=True)
-    return commands.run(found.action, found.part, as_json=found.json, yes=found.yes, force=found.force)
+        return verbs.run("doctor", [], as_json=found.json, yes=True)
+    return verbs.run(found.action, found.part, as_json=found.json, yes=found.yes, force=found.force)
+
+
+class Verb(argparse.ArgumentParser):
+    """Words and flags of a verb in any order: argparse alone takes all words in one run, and refuses `host up --yes docker`."""
+
+    _intermixed = True
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As in argparse; it is called again for the words and for the flags."""
+        if not self._intermixed:
+            return super().parse_known_args(args, namespace)
+        self._intermixed = False
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixed = True
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
         + "\n".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="verb")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=Verb)
     _host(verbs)
     _measuring(verbs)
     _results(verbs)
@@ -88,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _host(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+def _host(verbs: _Verbs[Verb]) -> None:
     doctor = verbs.add_parser(
         "doctor", help="check prerequisites of each part and print how to fix what is missing"
     )
@@ -102,7 +119,7 @@ def _host(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     host.add_argument("--force", action="store_true", help="down: even if something still uses it")
 
 
-def _measuring(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+def _measuring(verbs: _Verbs[Verb]) -> None:
     run = verbs.add_parser("run", help="everything: set up, deploy, measure, compare, destroy, report")
     measure = verbs.add_parser("measure", help="measure the stacks that are up")
     quick = "6 boots instead of 25; without named stacks, one for each kind of substrate"
@@ -116,7 +133,7 @@ def _measuring(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     run.add_argument("--service", metavar="TOML", help="measure this service of yours instead of the lab's")
 
 
-def _results(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+def _results(verbs: _Verbs[Verb]) -> None:
     compare = verbs.add_parser("compare", help="the table of a run, or of several")
     compare.add_argument("run", nargs="*", help="the newest run if none is named")
     compare.add_argument("--json", action="store_true", help="as JSON")
@@ -129,7 +146,7 @@ def _results(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     )
 
 
-def _isolation(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+def _isolation(verbs: _Verbs[Verb]) -> None:
     ladder = verbs.add_parser(
         "ladder", help="the cost of each kernel feature between a process and a cluster"
     )

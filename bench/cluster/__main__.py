@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.http_probe import first_answer
-from host import commands
+from host.commands import verbs
 from lab.deploying import stacks
 
 PART, STACK = "kubernetes", "kubernetes"
@@ -69,7 +69,7 @@ def cold_start() -> tuple[float, float]:
 
 def _host(verb: str) -> None:
     """A refused command must not be timed: a cluster that other pods keep up would be Ready immediately."""
-    code = commands.run(verb, [PART], as_json=False, yes=True)
+    code = verbs.run(verb, [PART], as_json=False, yes=True)
     if code:
         raise SystemExit(f"host {verb} {PART} exited with {code}; the reason is printed above")
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from components.kubernetes.ground import DRAIN_SECONDS, SECRET_FOLDER
 from components.spec import ServiceArgs
+from machine.addresses import USER
 from machine.waiting import answer_seconds
 
 CONTAINER = "service"
-USER = 65532
 GRACE_SECONDS = DRAIN_SECONDS + 5  # a namespace's end is looked at again after half of it
 
 

@@ -7,6 +7,7 @@ D13). Out of scope: Construct, Call, schemas.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,12 +45,9 @@ class InitFailed:
 class ProviderError(Exception):
     """A provider's no. `lost`: it is not known whether it happened all the same."""
 
-    def __init__(
-        self, message: str, *, lost: bool, unimplemented: bool, init: InitFailed | None = None
-    ) -> None:
+    def __init__(self, message: str, *, lost: bool, init: InitFailed | None = None) -> None:
         super().__init__(message)
         self.lost = lost
-        self.unimplemented = unimplemented
         self.init = init
 
 
@@ -98,45 +96,31 @@ class Provider:
     ) -> tuple[Properties, list[CheckFailure]]:
         """Validate the provider's own configuration."""
         request = provider_pb2.CheckRequest(urn=urn, olds=to_struct(olds), news=to_struct(news))
-        try:
-            answer = self._call(self._stub.CheckConfig, request)
-        except ProviderError as error:
-            if error.unimplemented:
-                return news, []
-            raise
-        return from_struct(answer.inputs), _failures(answer)
+        answer = self._call(self._stub.CheckConfig, request, optional=True)
+        return (news, []) if answer is None else (from_struct(answer.inputs), _failures(answer))
 
     def diff_config(self, urn: str, olds: Properties, outputs: Properties, news: Properties) -> Difference:
         """Compare two configurations of this provider."""
         request = provider_pb2.DiffRequest(
             urn=urn, olds=to_struct(outputs), old_inputs=to_struct(olds), news=to_struct(news)
         )
-        try:
-            return _difference(self._call(self._stub.DiffConfig, request))
-        except ProviderError as error:
-            if error.unimplemented:
-                return Difference(changed=None)
-            raise
+        answer = self._call(self._stub.DiffConfig, request, optional=True)
+        return Difference(changed=None) if answer is None else _difference(answer)
 
     def configure(self, urn: str, id_: str, config: Properties) -> None:
         """Hand over the configuration and learn what the provider can do."""
         package = urns.package_of(urns.type_of(urn))
-        variables = {f"{package}:config:{k}": v for k, v in config.items() if isinstance(v, str)}
-        answer = self._call(
-            self._stub.Configure,
-            provider_pb2.ConfigureRequest(
-                urn=urn,
-                id=id_,
-                name=urns.name_of(urn),
-                type=urns.type_of(urn),
-                variables=variables,
-                args=to_struct(config),
-                acceptSecrets=True,
-                acceptResources=True,
-                sends_old_inputs=True,
-                sends_old_inputs_to_delete=True,
-            ),
+        request = provider_pb2.ConfigureRequest(
+            id=id_,
+            **_named(urn),
+            variables={f"{package}:config:{k}": v for k, v in config.items() if isinstance(v, str)},
+            args=to_struct(config),
+            acceptSecrets=True,
+            acceptResources=True,
+            sends_old_inputs=True,
+            sends_old_inputs_to_delete=True,
         )
+        answer = self._call(self._stub.Configure, request)
         self._accepts_secrets = answer.acceptSecrets
         self._previews = answer.supportsPreview
         self.configured = True
@@ -147,14 +131,8 @@ class Provider:
         self, urn: str, olds: Properties | None, news: Properties, seed: bytes
     ) -> tuple[Properties, list[CheckFailure]]:
         """Validate a resource's inputs; the checked ones are what is stored."""
-        request = provider_pb2.CheckRequest(
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            olds=None if olds is None else self._pack(olds),
-            news=self._pack(news),
-            randomSeed=seed,
-        )
+        old = {} if olds is None else self._packed(olds=olds)
+        request = provider_pb2.CheckRequest(**_named(urn), **old, **self._packed(news=news), randomSeed=seed)
         answer = self._call(self._stub.Check, request)
         return self._unpack(answer.inputs, news), _failures(answer)
 
@@ -162,33 +140,19 @@ class Provider:
         self, urn: str, id_: str, inputs: Properties, outputs: Properties, news: Properties, ignore: list[str]
     ) -> Difference:
         """Ask what changing a resource to `news` would mean."""
-        request = provider_pb2.DiffRequest(
-            id=id_,
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            olds=self._pack(outputs),
-            old_inputs=self._pack(inputs),
-            news=self._pack(news),
-            ignoreChanges=ignore,
-        )
+        packed = self._packed(olds=outputs, old_inputs=inputs, news=news)
+        request = provider_pb2.DiffRequest(id=id_, **_named(urn), **packed, ignoreChanges=ignore)
         return _difference(self._call(self._stub.Diff, request))
 
     def create(self, urn: str, inputs: Properties, seconds: float, preview: bool) -> tuple[str, Properties]:
         """Create a resource: its id and outputs. In a preview both may be empty."""
-        if preview and not self._can_preview(inputs):
+        if preview and not self._can_preview():
             return "", {}
-        request = provider_pb2.CreateRequest(
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            properties=self._pack(inputs),
-            timeout=seconds,
-            preview=preview,
-        )
+        packed = self._packed(properties=inputs)
+        request = provider_pb2.CreateRequest(**_named(urn), **packed, timeout=seconds, preview=preview)
         answer = self._call(self._stub.Create, request)
         if not answer.id and not preview:
-            raise ProviderError("the provider answered Create without an id", lost=True, unimplemented=False)
+            raise ProviderError("the provider answered Create without an id", lost=True)
         return answer.id, self._unpack(answer.properties, inputs)
 
     def update(
@@ -203,79 +167,64 @@ class Provider:
         preview: bool,
     ) -> Properties:
         """Change a resource in place: its new outputs."""
-        if preview and not self._can_preview(news):
+        if preview and not self._can_preview():
             return {}
+        packed = self._packed(olds=outputs, old_inputs=old_inputs, news=news)
         request = provider_pb2.UpdateRequest(
-            id=id_,
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            olds=self._pack(outputs),
-            old_inputs=self._pack(old_inputs),
-            news=self._pack(news),
-            timeout=seconds,
-            ignoreChanges=ignore,
-            preview=preview,
+            id=id_, **_named(urn), **packed, timeout=seconds, ignoreChanges=ignore, preview=preview
         )
         return self._unpack(self._call(self._stub.Update, request).properties, news)
 
     def delete(self, urn: str, id_: str, inputs: Properties, outputs: Properties, seconds: float) -> None:
         """Delete a resource; one that is gone already is a success by contract."""
-        request = provider_pb2.DeleteRequest(
-            id=id_,
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            properties=self._pack(outputs),
-            old_inputs=self._pack(inputs),
-            timeout=seconds,
+        packed = self._packed(properties=outputs, old_inputs=inputs)
+        self._call(
+            self._stub.Delete, provider_pb2.DeleteRequest(id=id_, **_named(urn), **packed, timeout=seconds)
         )
-        self._call(self._stub.Delete, request)
 
     def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
         """Look at the real thing."""
-        request = provider_pb2.ReadRequest(
-            id=id_,
-            urn=urn,
-            name=urns.name_of(urn),
-            type=urns.type_of(urn),
-            properties=self._pack(outputs),
-            inputs=self._pack(inputs),
-        )
-        answer = self._call(self._stub.Read, request)
-        known = {**inputs, **outputs}
+        packed = self._packed(properties=outputs, inputs=inputs)
+        answer = self._call(self._stub.Read, provider_pb2.ReadRequest(id=id_, **_named(urn), **packed))
         read_inputs = self._unpack(answer.inputs, inputs) if answer.HasField("inputs") else None
-        return ReadResult(answer.id, self._unpack(answer.properties, known), read_inputs)
+        return ReadResult(answer.id, self._unpack(answer.properties, {**inputs, **outputs}), read_inputs)
 
     def invoke(self, token: str, args: Properties) -> tuple[Properties, list[CheckFailure]]:
         """Call one of the provider's functions."""
-        answer = self._call(self._stub.Invoke, provider_pb2.InvokeRequest(tok=token, args=self._pack(args)))
+        request = provider_pb2.InvokeRequest(tok=token, **self._packed(args=args))
+        answer = self._call(self._stub.Invoke, request)
         return from_struct(getattr(answer, "return")), _failures(answer)
 
     def cancel(self) -> None:
         """Ask the provider to break off what it waits for. Best effort: it may be gone."""
-        try:
+        with contextlib.suppress(grpc.RpcError):
             self._stub.Cancel(empty_pb2.Empty(), timeout=2)
-        except grpc.RpcError:
-            pass
 
     # -- levelling
 
-    def _can_preview(self, inputs: Properties) -> bool:
+    def _can_preview(self) -> bool:
         return self._previews and self.configured
 
-    def _pack(self, properties: Properties) -> struct_pb2.Struct:
-        return to_struct(properties, secrets=self._accepts_secrets)
+    def _packed(self, **properties: Properties) -> dict[str, Any]:
+        """Members of a request; what is secret is sent as such only to a provider that knows secrets."""
+        return {name: to_struct(value, secrets=self._accepts_secrets) for name, value in properties.items()}
 
     def _unpack(self, struct: struct_pb2.Struct, told: Properties) -> Properties:
         answer = from_struct(struct)
         return {key: _secret_again(value, told.get(key)) for key, value in answer.items()}
 
-    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+    def _call(self, method: Callable[..., Any], request: Any, *, optional: bool = False) -> Any:
+        """The answer; None if the method is `optional` and the provider does not implement it."""
         try:
             return method(request)
         except grpc.RpcError as error:
+            if optional and error.code() == grpc.StatusCode.UNIMPLEMENTED:
+                return None
             raise _sorted(error) from None
+
+
+def _named(urn: str) -> dict[str, Any]:
+    return {"urn": urn, "name": urns.name_of(urn), "type": urns.type_of(urn)}
 
 
 def _secret_again(value: Value, told: Value) -> Value:
@@ -312,12 +261,7 @@ def _sorted(error: Any) -> ProviderError:
     details = message_of(error.details() or code.name)
     if code == grpc.StatusCode.UNAVAILABLE:
         details = f"the provider went away: {details}"
-    return ProviderError(
-        details,
-        lost=code in LOST,
-        unimplemented=code == grpc.StatusCode.UNIMPLEMENTED,
-        init=_init_failed(error.trailing_metadata() or ()),
-    )
+    return ProviderError(details, lost=code in LOST, init=_init_failed(error.trailing_metadata() or ()))
 
 
 def _init_failed(metadata: Iterable[tuple[str, str | bytes]]) -> InitFailed | None:

@@ -145,15 +145,16 @@ def _many(paths: Sequence[str]) -> bool:
 
 def _set_up(names: Sequence[str]) -> None:
     """Part by part: one that is not available here must not keep the others down. A failed one ends the run."""
-    from host import commands, packages, parts
+    from host import packages, parts
+    from host.commands import verbs
     from machine.errors import Unavailable
 
     tools = packages.missing([packages.Package(*tool) for tool in TOOLS])
     if tools and os.geteuid() == 0:
-        packages.install(tools, commands.progress)
+        packages.install(tools, verbs.progress)
     for name in names:
         try:
-            commands.run("up", [parts.KNOWN[name].NAME], as_json=False, yes=True)
+            verbs.run("up", [parts.KNOWN[name].NAME], as_json=False, yes=True)
         except Unavailable as error:
             if os.environ.get("CI"):
                 raise

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from catalogue import substrates
-from machine import places
+from machine import files, places
 from machine.commands import attached
 from machine.errors import InvalidInput
 
@@ -145,10 +145,13 @@ def _official(pulumi: str, verb: str, rest: list[str]) -> list[str]:
 
 
 def _make_passphrase(path: Path) -> None:
+    """Whole or not at all: an empty one, as a full disk left it, would encrypt secrets with nothing."""
     if path.exists():
+        if not path.read_text().strip():
+            raise InvalidInput(
+                f"the passphrase file {path} is empty", f"restore it, or, if no stack has a secret, rm {path}"
+            )
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
-    sys.stderr.write(f"made a passphrase for the stacks' secrets: {path}\n")
+    if files.create(path, secrets.token_urlsafe(32) + "\n"):
+        sys.stderr.write(f"made a passphrase for the stacks' secrets: {path}\n")

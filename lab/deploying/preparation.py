@@ -58,11 +58,11 @@ def _parts_of(stack: str) -> tuple[str, ...]:
 
 
 def _up(names: list[str], *, yes: bool) -> VmlabError | None:
-    from host import commands
+    from host.commands import verbs
 
     with contextlib.redirect_stdout(sys.stderr):  # the result alone goes to standard output
         try:
-            commands.run("up", names, as_json=False, yes=yes)
+            verbs.run("up", names, as_json=False, yes=yes)
         except VmlabError as error:
             return error
     return None

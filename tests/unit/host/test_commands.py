@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from host import commands, doctor, packages, parts
+from host import packages, parts
+from host.commands import doctor
+from host.commands import verbs as commands
 from host.packages import Package
 from host.reporting import State, Status
 from machine.errors import InvalidInput, Unavailable, VmlabError

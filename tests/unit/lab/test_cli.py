@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host import commands, parts
+from host import parts
+from host.commands import verbs as commands
 from lab import cli
 from lab.commands import engine
 from machine.errors import InvalidInput, Unavailable, VmlabError
@@ -105,3 +106,18 @@ def test_the_way_to_the_engine_is_light() -> None:
         - {"__main__", "catalogue", "clients", "host", "lab", "machine", "substrates"}
     )
     assert not foreign
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["host", "up", "--yes", "docker", "registry", "--json"],
+        ["host", "--json", "up", "docker", "--yes", "registry"],
+        ["host", "up", "docker", "registry", "--yes", "--json"],
+    ],
+)
+def test_flags_and_words_in_any_order(words: list[str]) -> None:
+    """A flag between the words of a verb, as people type it, is not an error."""
+    found = cli.parser().parse_args(words)
+
+    assert (found.action, found.part, found.yes, found.json) == ("up", ["docker", "registry"], True, True)

@@ -167,3 +167,14 @@ def test_lines_for_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
     assert all(words[0] == "export" and len(words) == 2 for words in lines)
     assert ["export", f"PULUMI_BACKEND_URL=file://{folder / 'state'}"] in lines
+
+
+def test_an_empty_passphrase_is_refused(home: Path) -> None:
+    """A file that a full disk left empty is not used, because it would encrypt secrets with nothing."""
+    (home / "state").mkdir(parents=True)
+    (home / "state" / "passphrase").write_text("\n")
+
+    with pytest.raises(InvalidInput, match="is empty") as error:
+        engines.environment()
+
+    assert str(home / "state" / "passphrase") in error.value.next_command

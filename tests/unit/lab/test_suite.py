@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from host import commands, packages
+from host import packages
+from host.commands import verbs as commands
 from lab.commands import suite
 from lab.deploying.engines import ROOT
 from machine.errors import Unavailable, VmlabError

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from host import doctor as examination
 from host import packages, parts
+from host.commands import doctor as examination
 from host.reporting import Say, Status, timed
 from machine import locks
 from machine.errors import InvalidInput, Unavailable, VmlabError
