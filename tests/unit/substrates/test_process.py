@@ -17,6 +17,7 @@ import pytest
 from machine import addresses, ports, processes
 from machine.commands import launch as start_process
 from machine.errors import InvalidInput, NeverAnswered, VmlabError
+from machine.waiting import Deadline
 from substrates import process
 from substrates.contract import Limits, Request, Slot
 from substrates.copies import launch, life, records
@@ -308,6 +309,27 @@ def test_a_reused_pid_is_not_killed(home: Path) -> None:
         assert other.poll() is None
         other.kill()
     assert process.names() == []
+
+
+def test_an_interrupted_boot_on_rungs_leaves_no_child_of_the_service(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a PID namespace a child in a session of its own outlives the service; it is found by the copy's record."""
+    given = definition(
+        "subprocess.Popen(['/bin/sleep', '600'], start_new_session=True)", kind="namespaces", rungs=()
+    )
+    slot = Slot(4, free_port())
+
+    def interrupted(*_: object, **__: object) -> None:
+        assert Deadline(10).until(lambda: len(records.strays("namespaces", slot.name)) == 3)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("substrates.contract.first_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        process.boot(given, slot, Request("/", "", False, seconds=5))
+
+    assert records.strays("namespaces", slot.name) == []
+    assert records.names("namespaces") == []
 
 
 @as_root
