@@ -37,9 +37,11 @@ LINES_OF_FAILURE = 12
 _PASSED = frozenset(
     """PATH HOME USER LOGNAME SHELL TERM LANG LANGUAGE TZ TMPDIR CI COLUMNS LINES NO_COLOR KUBECONFIG APT_CONFIG
     DEBIAN_FRONTEND SOURCE_DATE_EPOCH REQUESTS_CA_BUNDLE CURL_CA_BUNDLE VIRTUAL_ENV PYTHONPATH PYTHONSAFEPATH
-    PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED PYTHONWARNINGS DBUS_SESSION_BUS_ADDRESS CC CFLAGS MAKEFLAGS""".split()  # noqa: SIM905
+    PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED PYTHONWARNINGS DBUS_SESSION_BUS_ADDRESS CC CFLAGS LDFLAGS MAKEFLAGS
+    PKG_CONFIG_PATH LD_LIBRARY_PATH""".split()  # noqa: SIM905
 )
 _PASSED_PREFIXES = ("LC_", "XDG_", "SSL_", "VMLAB_", "PULUMI_", "DOCKER_", "LIBVIRT_", "PIP_", "GO", "CGO_")
+_KEPT_PREFIXES = ("GOOGLE", "PULUMI_ACCESS_TOKEN")  # credentials, which the prefixes above would let through
 _PROXIES = frozenset(("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy"))
 
 # A child of this process stays a zombie until its exit code is collected: `ended` does.
@@ -239,6 +241,8 @@ def _kill_session(child: subprocess.Popen[bytes]) -> None:
 
 
 def _is_passed(name: str) -> bool:
+    if name.startswith(_KEPT_PREFIXES):
+        return False
     return name in _PASSED or name.lower() in _PROXIES or name.startswith(_PASSED_PREFIXES)
 
 

@@ -51,18 +51,25 @@ def up(chosen: Sequence[parts.Part], *, yes: bool, say: Say, as_json: bool) -> i
 
 def down(chosen: Sequence[parts.Part], *, force: bool, say: Say, as_json: bool) -> int:
     """Stop what `up` started, in reverse order. A part that fails does not keep the others running."""
-    failures = []
+    failures: list[VmlabError] = []
     with locks.held("host", 120):
         for part in reversed(chosen):
             try:
                 with timed(f"{part.NAME}: done", say):
                     part.down(say, force=force)
             except VmlabError as error:
-                failures.append(str(error))
+                failures.append(error)
         _print_status(chosen, as_json)
+    if len(failures) == 1:
+        raise failures[0]
     if failures:
-        raise VmlabError("\n".join(failures))
+        raise VmlabError("\n".join(map(_explained, failures)))
     return 0
+
+
+def _explained(error: VmlabError) -> str:
+    """One of several errors with its next command, which the command line prints for a single one only."""
+    return f"{error}\n  try: {error.next_command}" if error.next_command else str(error)
 
 
 def status(chosen: Sequence[parts.Part], *, as_json: bool) -> int:

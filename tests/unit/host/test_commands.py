@@ -150,6 +150,33 @@ def test_down_goes_on_after_a_failure(known: dict[str, FakePart], log: list[str]
     assert log == ["down docker"]
 
 
+def test_each_failure_of_down_keeps_its_next_command(
+    known: dict[str, FakePart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One failure is raised as it is; of several each has its next command in the text."""
+
+    def stuck(name: str) -> Callable[..., None]:
+        def down(say: object, *, force: bool) -> None:
+            raise VmlabError(f"{name} is stuck", f"look at {name}")
+
+        return down
+
+    monkeypatch.setattr(known["registry"], "down", stuck("registry"))
+    with pytest.raises(VmlabError, match=r"^registry is stuck$") as one:
+        commands.run("down", [], as_json=False, yes=False)
+    monkeypatch.setattr(known["docker"], "down", stuck("docker"))
+    with pytest.raises(VmlabError) as both:
+        commands.run("down", [], as_json=False, yes=False)
+
+    assert one.value.next_command == "look at registry"
+    assert str(both.value).splitlines() == [
+        "registry is stuck",
+        "  try: look at registry",
+        "docker is stuck",
+        "  try: look at docker",
+    ]
+
+
 def test_wrong_use_names_what_there_is(known: dict[str, FakePart]) -> None:
     """Unknown parts and verbs are wrong use, before anything is done."""
     with pytest.raises(InvalidInput, match="podman; known parts: docker, registry"):

@@ -22,6 +22,8 @@ def test_a_child_sees_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> None:
         "GOFLAGS": "-v",
     }
     kept = {"AWS_SECRET_ACCESS_KEY": "s", "GITHUB_TOKEN": "t", "DATABASE_PASSWORD": "d"}
+    # Prefixes of Go's and Pulumi's settings, but credentials.
+    kept |= {"GOOGLE_APPLICATION_CREDENTIALS": "g", "GOOGLE_API_KEY": "k", "PULUMI_ACCESS_TOKEN": "a"}
     for name, value in {**passed, **kept}.items():
         monkeypatch.setenv(name, value)
 
