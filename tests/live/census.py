@@ -33,6 +33,7 @@ LIBVIRT_FOLDERS = (
 # Not what a daemon keeps for itself, nor the folders that libvirt makes at its first guest and keeps.
 LIBVIRTS_OWN = {"driver.pid", "autostarted", "ram", "snapshot", "channel", "target", "save", "dump"}
 PAUSE_SECONDS = 0.1
+SHARED = "images"  # another group's stack that runs the same artifact removes its image when it is destroyed
 CLUSTER = {
     "namespaces": "/api/v1/namespaces",
     "volumes": "/api/v1/persistentvolumes",
@@ -60,7 +61,8 @@ def settled(rows: Rows, before: Census, seconds: float) -> list[str]:
 def difference(before: Census, after: Census) -> list[str]:
     """What came and what went, in words."""
     came = [f"left: {kind}: {item}" for kind in after for item in sorted(after[kind] - before[kind])]
-    return came + [f"gone: {kind}: {item}" for kind in after for item in sorted(before[kind] - after[kind])]
+    gone = [f"gone: {kind}: {item}" for kind in after for item in sorted(before[kind] - after[kind])]
+    return came + [row for row in gone if not row.startswith(f"gone: {SHARED}: ")]
 
 
 def of_docker(docker: APIClient, counts: Callable[[Thing], bool], image: Callable[[Thing], bool]) -> Rows:
