@@ -24,18 +24,6 @@ from machine import commands, files, processes
 TICK_SECONDS = 0.05
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
 STEADY_SECONDS = 30.0
-# In this order: pods' logs and states are written before the programs that store them stop.
-STOP_ORDER = (
-    "kubelet",
-    "kube-proxy",
-    "metrics-server",
-    "coredns",
-    "kube-scheduler",
-    "kube-controller-manager",
-    "kube-apiserver",
-    "etcd",
-    "containerd",
-)
 STOP_SECONDS = 3.0
 
 
@@ -67,40 +55,39 @@ def living(child: dict[str, Any]) -> bool:
 def main() -> int:
     """Run until SIGTERM."""
     mounts.make()
-    wakened = _listen_to_signals()
-    children = {name: Child(name) for name in programs.KNOWN}
+    wakened, waking = socket.socketpair()
+    _listen_to_signals(wakened, waking)
+    children, written = {name: Child(name) for name in programs.KNOWN}, ""
     while not _stopping:
         _collect(children)
         waiting = _start_what_may(children)
-        _write(children)
+        text = json.dumps([asdict(child) for child in children.values()], indent=1) + "\n"
+        if text != written:
+            files.write(places.programs(), text)
+            written = text
         readable, _, _ = select.select([wakened], [], [], TICK_SECONDS if waiting else None)
         if readable:
             wakened.recv(4096)
-    for name in STOP_ORDER:
-        if children[name].pid:
+    # In reverse: pods' logs and states are written before the programs that store them stop.
+    for child in reversed(children.values()):
+        if child.pid:
             started = time.monotonic()
-            end(children[name].pid, STOP_SECONDS)
-            sys.stderr.write(f"{name}: ended in {time.monotonic() - started:.2f} s\n")
+            end(child.pid, STOP_SECONDS)
+            sys.stderr.write(f"{child.name}: ended in {time.monotonic() - started:.2f} s\n")
     return 0
 
 
 _stopping: list[int] = []
 
 
-def _listen_to_signals() -> socket.socket:
-    """A socket that becomes readable when a child has ended or this process is to stop."""
-    ours, kernels = socket.socketpair()
-    for one in (ours, kernels):
+def _listen_to_signals(wakened: socket.socket, waking: socket.socket) -> None:
+    """`wakened` becomes readable when a child has ended or this process is to stop."""
+    for one in (wakened, waking):
         one.setblocking(False)
-    signal.set_wakeup_fd(kernels.fileno(), warn_on_full_buffer=False)
-    _kept_open.append(kernels)
+    signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _: _stopping.append(got))
-    return ours
-
-
-_kept_open: list[socket.socket] = []
 
 
 def _collect(children: dict[str, Child]) -> None:
@@ -135,16 +122,6 @@ def _start(child: Child) -> None:
     child.start = processes.start_ticks(child.pid) or 0
     child.started = time.monotonic()
     child.restarts += 1
-
-
-def _write(children: dict[str, Child]) -> None:
-    text = json.dumps([asdict(child) for child in children.values()], indent=1) + "\n"
-    if text != _written[0]:
-        files.write(places.programs(), text)
-        _written[0] = text
-
-
-_written = [""]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ other's state.
 
 from __future__ import annotations
 
-from engine.providers.kubernetes import secrecy
+from engine.providers.kubernetes import objects, secrecy
 from engine.providers.kubernetes.refusal import Plain
 from engine.values import UNKNOWN, Properties, without_secrets
 
@@ -49,7 +49,8 @@ def previewed(
     if before is not None:
         return found if live is not None else _over(before, found)
     for path in _MADE_UP[""] + _MADE_UP.get(str(given.get("kind")), ()):
-        found = _unknown(found, path, given)
+        if objects.inside(given, *path) is None:  # else the program itself declares it
+            found = secrecy.with_member(found, path, UNKNOWN)
     return found
 
 
@@ -58,14 +59,3 @@ def _over(before: Properties, found: Properties) -> Properties:
     old, new = before.get("metadata"), found.get("metadata")
     metadata = {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
     return {**before, **found, "metadata": metadata}
-
-
-def _unknown(found: Properties, path: tuple[str, ...], given: Plain) -> Properties:
-    """UNKNOWN at `path`, unless the program itself declares it."""
-    key, rest = path[0], path[1:]
-    if not rest:
-        return found if key in given else {**found, key: UNKNOWN}
-    inner, inner_given = found.get(key), given.get(key)
-    if not isinstance(inner, dict):
-        return found
-    return {**found, key: _unknown(inner, rest, inner_given if isinstance(inner_given, dict) else {})}

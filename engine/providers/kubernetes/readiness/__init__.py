@@ -2,7 +2,7 @@
 
     view.py         what a rule sees, and its verdict
     table.py        which rule a kind has, and how long it may take
-    deployment.py workloads.py service.py storage.py    the rules, by kind
+    workloads.py service.py storage.py    the rules, by kind
     expressions.py  rules that the user writes: the annotation pulumi.com/waitFor
     pods.py         why pods are not running: their states, events and logs
     waiting.py      asking until a rule is met

@@ -18,8 +18,8 @@ from engine.providers.kubernetes.objects import (
     title,
     uid_of,
 )
-from engine.providers.kubernetes.readiness.deployment import current_replica_set
 from engine.providers.kubernetes.readiness.view import View, selector_text
+from engine.providers.kubernetes.readiness.workloads import current_replica_set
 from engine.providers.kubernetes.refusal import Failures, Plain
 
 PODS = 3

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from engine.providers.kubernetes import objects
 from engine.providers.kubernetes.readiness import expressions
-from engine.providers.kubernetes.readiness.deployment import deployment
 from engine.providers.kubernetes.readiness.service import ingress, service
 from engine.providers.kubernetes.readiness.storage import claim, quota, secret, volume
 from engine.providers.kubernetes.readiness.view import Rule
 from engine.providers.kubernetes.readiness.workloads import (
     daemon_set,
+    deployment,
     job,
     pod,
     replication_controller,

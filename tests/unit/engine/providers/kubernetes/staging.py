@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.providers.kubernetes.readiness.deployment import REVISION
+from engine.providers.kubernetes.readiness.workloads import REVISION
 from tests.unit.clients.kubernetes.fake_api import FakeApi
 
 

@@ -9,7 +9,6 @@ import grpc
 import pytest
 
 from engine.providers.kubernetes.readiness import (
-    deployment,
     expressions,
     service,
     storage,
@@ -27,24 +26,24 @@ def test_deployment_by_its_conditions(view: View, fake: FakeApi) -> None:
     available = conditions(Available="True")
     live = rollout(fake, "1", 2)
     live["status"] = {"observedGeneration": 2}
-    assert deployment.deployment(view, live).waiting_for == "its controller to see the change"
+    assert workloads.deployment(view, live).waiting_for == "its controller to see the change"
     live = rollout(fake, "1", 1)
-    assert deployment.deployment(view, live).waiting_for == "its pods: 1 of 2 are ready"
+    assert workloads.deployment(view, live).waiting_for == "its pods: 1 of 2 are ready"
     live = rollout(fake, "1", 2)
-    assert deployment.deployment(view, live).waiting_for == "enough pods to be available"
+    assert workloads.deployment(view, live).waiting_for == "enough pods to be available"
     live["status"]["conditions"] = available
-    assert deployment.deployment(view, live).ready
+    assert workloads.deployment(view, live).ready
     live = rollout(fake, "2", 1)
-    assert deployment.deployment(view, live).waiting_for == "its pods: 1 of 2 are ready", (
+    assert workloads.deployment(view, live).waiting_for == "its pods: 1 of 2 are ready", (
         "those of revision 1 do not count"
     )
     live = rollout(fake, "2", 2)
     live["status"]["conditions"] = available + conditions(Progressing="True:ReplicaSetUpdated")
-    assert "the rollout of revision 2" in deployment.deployment(view, live).waiting_for
+    assert "the rollout of revision 2" in workloads.deployment(view, live).waiting_for
     live["status"]["conditions"] = available + conditions(Progressing="True:NewReplicaSetAvailable")
-    assert deployment.deployment(view, live).ready
+    assert workloads.deployment(view, live).ready
     live["status"]["conditions"] = conditions(Progressing="False:ProgressDeadlineExceeded")
-    assert deployment.deployment(view, live).hopeless
+    assert workloads.deployment(view, live).hopeless
 
 
 def test_deployment_waits_for_its_claims(view: View, fake: FakeApi) -> None:
@@ -53,7 +52,7 @@ def test_deployment_waits_for_its_claims(view: View, fake: FakeApi) -> None:
     live = rollout(fake, "1", 2, template={"spec": {"volumes": volumes}})
     live["status"]["conditions"] = conditions(Available="True")
     assert (
-        "PersistentVolumeClaim data of web, which is absent" in deployment.deployment(view, live).waiting_for
+        "PersistentVolumeClaim data of web, which is absent" in workloads.deployment(view, live).waiting_for
     )
     metadata = {"name": "data", "namespace": "default"}
     fake.put(
@@ -64,7 +63,7 @@ def test_deployment_waits_for_its_claims(view: View, fake: FakeApi) -> None:
             "status": {"phase": "Bound"},
         }
     )
-    assert deployment.deployment(view, live).ready
+    assert workloads.deployment(view, live).ready
 
 
 @pytest.mark.parametrize(
