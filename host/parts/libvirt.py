@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import Any
 
 from host import packages, record, systemd
@@ -18,6 +17,7 @@ from host.packages import Package
 from host.reporting import Say, Status
 from machine import cgroups, commands
 from machine.errors import Unavailable, VmlabError
+from machine.waiting import Deadline
 
 NAME = "libvirt"
 PACKAGES: tuple[Package, ...] = (
@@ -148,13 +148,10 @@ def _start(entry: dict[str, Any]) -> None:
         daemons.start()
         return
     systemd.start("libvirtd.service")
-    deadline = time.monotonic() + daemons.READY_SECONDS
-    while not virsh.answers():
-        if time.monotonic() > deadline:
-            raise VmlabError(
-                f"libvirtd.service started, but nothing answers at {virsh.URI}\n  next: journalctl -u libvirtd -n 50"
-            )
-        time.sleep(0.05)
+    if not Deadline(daemons.READY_SECONDS).until(virsh.answers):
+        raise VmlabError(
+            f"libvirtd.service started, but nothing answers at {virsh.URI}", "journalctl -u libvirtd -n 50"
+        )
 
 
 def _child() -> bool:
