@@ -158,3 +158,43 @@ def test_tests_without_daemons_set_nothing_up(
     suite.run(["tests/engine"])
 
     assert len(started) == 1
+
+
+@pytest.mark.parametrize(
+    ("failed", "alone", "codes", "counted"),
+    [
+        (2, 0, 0, 0),  # passes by itself
+        (2, 1, 1, 2),  # fails by itself too
+        (suite.REPEATED_AT_MOST + 1, 0, 1, suite.REPEATED_AT_MOST + 1),  # too many to be a guest that hung
+    ],
+)
+def test_a_few_that_fail_side_by_side_run_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failed: int,
+    alone: int,
+    codes: int,
+    counted: int,
+) -> None:
+    """What fails beside other groups and passes by itself is reported and is not a failure; anything else stays one."""
+    ran: list[str] = []
+
+    def run(phase: suite.Phase, options: object, report: Path) -> int:
+        ran.append(phase.name)
+        if phase.repeats:
+            return 1
+        return alone if phase.options == ("--last-failed",) else 0
+
+    def count(phase: suite.Phase, report: Path) -> Counter[str]:
+        return Counter({"tests": 10, "failures": failed}) if phase.repeats else Counter({"tests": 1})
+
+    monkeypatch.setattr(suite, "_run", run)
+    monkeypatch.setattr(suite, "_counted", count)
+    monkeypatch.setattr(suite, "_set_up", lambda names: None)
+    monkeypatch.setattr(suite, "_merge", lambda reports, into: None)
+
+    assert suite.run(["tests/live"]) == codes
+    printed = capsys.readouterr().out
+    assert f"{11 - counted} passed, {counted} failed" in printed
+    assert ("passed alone" in printed) == (codes == 0)
+    assert ("what failed side by side, alone" in ran) == (failed <= suite.REPEATED_AT_MOST)
