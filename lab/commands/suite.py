@@ -29,8 +29,8 @@ from machine.commands import attached
 LIVE = "tests/live"
 NOTHING_COLLECTED = 5  # of pytest's exit codes; 2 is an interrupt
 INTERRUPTED = 2
-# An emulated guest that shares two processors with three other groups hung in its kernel in about 1 boot of 150. So what
-# failed side by side runs once more by itself, if it is this little, and the result reports it.
+# Emulated guests hung in their kernel now and then while other groups used the processors; how often, and why, is not known.
+# What failed side by side therefore runs once more by itself, if it is this little, and the result reports it.
 REPEATED_AT_MOST = 5
 WAITING_AT_ONCE = 4  # live tests mostly wait: two for each of two processors
 # What the folders of tests/live use, in the order in which `host up` starts them. The tools are Debian packages that only
